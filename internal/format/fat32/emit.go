@@ -1,0 +1,144 @@
+package fat32
+
+import (
+	"encoding/binary"
+
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/volume"
+)
+
+// Regions: the reserved sectors, the used part of each FAT, then one per directory.
+const (
+	regionReserved = iota
+	regionFAT1
+	regionFAT2
+	regionDirs
+)
+
+// Regions lists the pieces of metadata.
+func (p *Plan) Regions() []volume.Run { return p.regions }
+
+func (p *Plan) listRegions() []volume.Run {
+	fatBytes := p.g.fatSectors * p.g.sector
+	used := (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector
+	start := reservedSectors * p.g.sector
+	regions := []volume.Run{{Offset: 0, Length: start}, {Offset: start, Length: used}, {Offset: start + fatBytes, Length: used}}
+	for _, d := range p.dirs {
+		regions = append(regions, volume.Run{Offset: p.offset(d.first), Length: d.clusters * p.g.cluster})
+	}
+	return regions
+}
+
+// Emit fills buf with region i.
+func (p *Plan) Emit(i int, buf []byte) error {
+	if i < 0 || i >= len(p.regions) || int64(len(buf)) != p.regions[i].Length {
+		return fault.Bugf("FAT32 region %d asked for with %d bytes", i, len(buf))
+	}
+	clear(buf)
+	switch i {
+	case regionReserved:
+		p.emitReserved(buf)
+	case regionFAT1, regionFAT2:
+		p.emitFAT(buf)
+	default:
+		p.emitDirectory(p.dirs[i-regionDirs], buf)
+	}
+	return nil
+}
+
+func (p *Plan) emitReserved(buf []byte) {
+	copy(buf, p.o.BootCode)
+	sector := buf[:p.g.sector]
+	bootSector(sector, p.g, p.o)
+	info := buf[fsInfoSector*p.g.sector : (fsInfoSector+1)*p.g.sector]
+	clear(info)
+	fsInfo(info, uint32(p.g.clusters-(p.next-rootCluster)), uint32(p.next))
+	copy(buf[backupSector*p.g.sector:], buf[:2*p.g.sector])
+	// The third sector of the trio closes both sets (specification, "backup boot sector").
+	for _, s := range []int64{2, backupSector + 2} {
+		third := buf[s*p.g.sector : (s+1)*p.g.sector]
+		third[0x1FE], third[0x1FF] = 0x55, 0xAA
+	}
+}
+
+// emitFAT writes the chains. Everything is contiguous, so that a chain counts up to its end.
+func (p *Plan) emitFAT(buf []byte) {
+	put := func(cluster int64, value uint32) { binary.LittleEndian.PutUint32(buf[cluster*4:], value) }
+	put(0, 0x0FFFFF00|mediaFixed)
+	put(1, endOfChain)
+	chain := func(first, clusters int64) {
+		for c := first; c < first+clusters-1; c++ {
+			put(c, uint32(c+1))
+		}
+		put(first+clusters-1, endOfChain)
+	}
+	for _, d := range p.dirs {
+		chain(d.first, d.clusters)
+	}
+	for _, f := range p.files {
+		chain(f.first, f.clusters)
+	}
+}
+
+func (p *Plan) emitDirectory(d *directory, buf []byte) {
+	out := buf[:0]
+	if d.parent == nil {
+		out = p.appendLabel(out)
+	} else {
+		out = appendShort(out, p.dotEntry(d, "."))
+		out = appendShort(out, p.dotEntry(d, ".."))
+	}
+	for i := range d.entries {
+		e := &d.entries[i]
+		if e.needLong {
+			out = appendLongName(out, e.entry.Name, e.short)
+		}
+		out = appendShort(out, p.entryOf(e))
+	}
+}
+
+func appendShort(b []byte, e shortEntry) []byte {
+	n := len(b)
+	b = b[:n+entrySize]
+	e.marshal(b[n:])
+	return b
+}
+
+func (p *Plan) appendLabel(b []byte) []byte {
+	if p.o.Label == "" {
+		return b
+	}
+	e := shortEntry{attr: attrVolumeID, modified: p.o.Time, created: p.o.Time, accessed: p.o.Time}
+	copy(e.name[:], padded(labelOr(p.o.Label, ""), 11))
+	return appendShort(b, e)
+}
+
+// dotEntry is "." or "..". A parent that is the root is written as cluster 0 (specification).
+func (p *Plan) dotEntry(d *directory, name string) shortEntry {
+	e := shortEntry{attr: attrDirectory, created: d.node.Created, accessed: d.node.Accessed, modified: d.node.Modified, cluster: uint32(d.first)}
+	if name == ".." {
+		e.cluster = 0
+		if d.parent.parent != nil {
+			e.cluster = uint32(d.parent.first)
+		}
+	}
+	copy(e.name[:], padded(name, 11))
+	return e
+}
+
+func (p *Plan) entryOf(e *dirEntry) shortEntry {
+	n := e.entry.Node
+	s := shortEntry{
+		name: e.short, attr: byte(n.Attributes) & (attrReadOnly | attrHidden | attrSystem | attrArchive),
+		created: n.Created, accessed: n.Accessed, modified: n.Modified,
+	}
+	if e.dir != nil {
+		s.attr |= attrDirectory
+		s.cluster = uint32(e.dir.first)
+		return s
+	}
+	s.size = uint32(tree.SizeOf(n.Data))
+	s.cluster = uint32(e.first)
+	return s
+}
