@@ -1,35 +1,55 @@
-// Package guid is the GUID as Windows and GPT store it: the first three fields little endian, the
-// last two as they are printed ([MS-DTYP] 2.3.4.2; UEFI specification, appendix A).
+// Package guid is the 16-byte identifier that Windows and GPT call a GUID: its text form, and its
+// mixed-endian form on disk, where the first three fields are little endian and the last two are
+// plain bytes ([MS-DTYP] 2.3.4.2, UEFI 2.10 appendix A).
 package guid
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// GUID holds the 16 bytes in their on-disk order.
-type GUID [16]byte
+// Size is the number of bytes on disk.
+const Size = 16
 
-// Parse reads "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", in any case, with or without braces.
+// GUID holds the bytes as they lie on disk. The zero value is the nil GUID.
+type GUID [Size]byte
+
+// onDisk is the place on disk of each byte of the text form, left to right.
+var onDisk = [Size]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15}
+
+// layout is the text form, one x for each hexadecimal digit.
+const layout = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+
+// Parse reads "9dea862c-5cdd-4e70-acc1-f32b344d4795", in either case, with or without braces.
+// Anything else is an invalid value.
 func Parse(s string) (GUID, error) {
+	text := s
+	if len(s) == len(layout)+2 && s[0] == '{' && s[len(s)-1] == '}' {
+		text = s[1 : len(s)-1]
+	}
+	if len(text) != len(layout) {
+		return GUID{}, fault.Invalidf("%.60q is not a GUID", s)
+	}
+	for i := range layout {
+		if (layout[i] == '-') != (text[i] == '-') {
+			return GUID{}, fault.Invalidf("%q is not a GUID", s)
+		}
+	}
+	digits, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil {
+		return GUID{}, fault.Invalidf("%q is not a GUID", s)
+	}
 	var g GUID
-	text := strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")
-	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' || len(s)-len(text) == 1 {
-		return g, fault.Invalidf("%q is not a GUID", s)
+	for i, b := range digits {
+		g[onDisk[i]] = b
 	}
-	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil || len(b) != len(g) {
-		return g, fault.Invalidf("%q is not a GUID", s)
-	}
-	copy(g[:], b)
-	return g.swapped(), nil
+	return g, nil
 }
 
-// MustParse is Parse for constants.
+// MustParse is Parse for constants of the program; it panics on a mistake.
 func MustParse(s string) GUID {
 	g, err := Parse(s)
 	if err != nil {
@@ -38,30 +58,42 @@ func MustParse(s string) GUID {
 	return g
 }
 
-// FromHash makes a random-looking GUID (version 4, RFC 4122 4.4) from 16 bytes of a hash, so that
-// equal inputs give equal identifiers.
-func FromHash(h [16]byte) GUID {
-	h[6] = h[6]&0x0F | 0x40
-	h[8] = h[8]&0x3F | 0x80
-	return GUID(h).swapped()
-}
+// Read returns the GUID at the start of b, which holds at least Size bytes.
+func Read(b []byte) GUID { return GUID(b[:Size]) }
 
-// swapped exchanges printed order and on-disk order.
-func (g GUID) swapped() GUID {
-	g[0], g[1], g[2], g[3] = g[3], g[2], g[1], g[0]
-	g[4], g[5] = g[5], g[4]
-	g[6], g[7] = g[7], g[6]
+// Derive returns the GUID that seed and label always give: the same inputs give the same
+// identifiers, and different labels give different ones. It is an RFC 9562 UUID of version 8
+// (vendor-specific) whose other 122 bits come from SHA-256.
+func Derive(seed []byte, label string) GUID {
+	h := sha256.New()
+	h.Write(seed)
+	h.Write([]byte{0}) // so that the end of the seed cannot pass for the start of the label
+	h.Write([]byte(label))
+	sum := h.Sum(nil)
+	sum[6] = 0x80 | sum[6]&0x0F // version 8
+	sum[8] = 0x80 | sum[8]&0x3F // variant RFC 9562
+	var g GUID
+	for i, at := range onDisk {
+		g[at] = sum[i]
+	}
 	return g
 }
 
-// String is the lower-case form without braces.
+// IsZero says whether g is the nil GUID.
+func (g GUID) IsZero() bool { return g == GUID{} }
+
+// String returns the text form in lower case without braces.
 func (g GUID) String() string {
-	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(g[0:]), binary.LittleEndian.Uint16(g[4:]),
-		binary.LittleEndian.Uint16(g[6:]), g[8:10], g[10:16])
+	var text [Size]byte
+	for i, at := range onDisk {
+		text[i] = g[at]
+	}
+	s := hex.EncodeToString(text[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// Braced is the lower-case form with braces, as the registry and BCD write it.
+// Braced returns the text form in braces, as the registry and bcdedit write it.
 func (g GUID) Braced() string { return "{" + g.String() + "}" }
 
-// IsZero says whether all bytes are zero.
-func (g GUID) IsZero() bool { return g == GUID{} }
+// Compare orders two GUIDs by their text forms. It returns -1, 0 or 1.
+func (g GUID) Compare(other GUID) int { return strings.Compare(g.String(), other.String()) }
