@@ -8,24 +8,25 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/volume"
 )
 
-// Regions: the reserved sectors, the used part of each FAT, then one per directory.
-const (
-	regionReserved = iota
-	regionFAT1
-	regionFAT2
-	regionDirs
-)
+// maxRegion bounds a region, so that a large FAT is produced in pieces.
+const maxRegion = 1 << 20
 
 // Regions lists the pieces of metadata.
 func (p *Plan) Regions() []volume.Run { return p.regions }
 
+// listRegions is the reserved sectors, the directories, and the used part of both FATs in pieces.
 func (p *Plan) listRegions() []volume.Run {
-	fatBytes := p.g.fatSectors * p.g.sector
-	used := (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector
 	start := reservedSectors * p.g.sector
-	regions := []volume.Run{{Offset: 0, Length: start}, {Offset: start, Length: used}, {Offset: start + fatBytes, Length: used}}
+	regions := []volume.Run{{Offset: 0, Length: start}}
 	for _, d := range p.dirs {
 		regions = append(regions, volume.Run{Offset: p.offset(d.first), Length: d.clusters * p.g.cluster})
+	}
+	used := (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector
+	for fat := range int64(fatCount) {
+		base := start + fat*p.g.fatSectors*p.g.sector
+		for off := int64(0); off < used; off += maxRegion {
+			regions = append(regions, volume.Run{Offset: base + off, Length: min(used-off, maxRegion)})
+		}
 	}
 	return regions
 }
@@ -36,13 +37,15 @@ func (p *Plan) Emit(i int, buf []byte) error {
 		return fault.Bugf("FAT32 region %d asked for with %d bytes", i, len(buf))
 	}
 	clear(buf)
-	switch i {
-	case regionReserved:
+	fats := 1 + len(p.dirs)
+	switch {
+	case i == 0:
 		p.emitReserved(buf)
-	case regionFAT1, regionFAT2:
-		p.emitFAT(buf)
+	case i < fats:
+		p.emitDirectory(p.dirs[i-1], buf)
 	default:
-		p.emitDirectory(p.dirs[i-regionDirs], buf)
+		piece := (i - fats) % ((len(p.regions) - fats) / fatCount)
+		p.emitFAT(int64(piece)*maxRegion/4, buf)
 	}
 	return nil
 }
@@ -62,16 +65,23 @@ func (p *Plan) emitReserved(buf []byte) {
 	}
 }
 
-// emitFAT writes the chains. Everything is contiguous, so that a chain counts up to its end.
-func (p *Plan) emitFAT(buf []byte) {
-	put := func(cluster int64, value uint32) { binary.LittleEndian.PutUint32(buf[cluster*4:], value) }
+// emitFAT writes the entries of the clusters from first on. Everything is contiguous, so that a
+// chain counts up to its end.
+func (p *Plan) emitFAT(first int64, buf []byte) {
+	end := first + int64(len(buf)/4)
+	put := func(cluster int64, value uint32) {
+		if cluster >= first && cluster < end {
+			binary.LittleEndian.PutUint32(buf[(cluster-first)*4:], value)
+		}
+	}
 	put(0, 0x0FFFFF00|mediaFixed)
 	put(1, endOfChain)
-	chain := func(first, clusters int64) {
-		for c := first; c < first+clusters-1; c++ {
+	chain := func(start, clusters int64) {
+		last := start + clusters - 1
+		for c := max(start, first); c < min(last, end); c++ {
 			put(c, uint32(c+1))
 		}
-		put(first+clusters-1, endOfChain)
+		put(last, endOfChain)
 	}
 	for _, d := range p.dirs {
 		chain(d.first, d.clusters)
