@@ -1,0 +1,122 @@
+package regf
+
+import (
+	"math/bits"
+
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+)
+
+// cells gives access to the bins of a hive. It knows where the allocated cells are, and which of
+// them have been used, so that no offset can point into the middle of something, and no two
+// records can own the same cell.
+type cells struct {
+	bins  []byte // from the first bin to the end of the last
+	start bitmap // a bit for every 8 bytes: an allocated cell starts here
+	used  bitmap // its owner has been found
+}
+
+// bitmap has one bit for each possible start of a cell.
+type bitmap []uint64
+
+func newBitmap(size int) bitmap { return make(bitmap, (size/cellAlign+63)/64) }
+
+func (b bitmap) has(off uint32) bool { return b[off/cellAlign/64]>>(off/cellAlign%64)&1 != 0 }
+func (b bitmap) set(off uint32)      { b[off/cellAlign/64] |= 1 << (off / cellAlign % 64) }
+
+// count returns the number of bits that are set.
+func (b bitmap) count() (n int) {
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// scanCells walks all bins and their cells.
+func scanCells(bins []byte) (*cells, error) {
+	c := &cells{bins: bins, start: newBitmap(len(bins)), used: newBitmap(len(bins))}
+	for off := 0; off < len(bins); {
+		n, err := c.scanBin(off)
+		if err != nil {
+			return nil, err
+		}
+		off += n
+	}
+	return c, nil
+}
+
+// scanBin checks the bin at off and returns its size.
+func (c *cells) scanBin(off int) (int, error) {
+	if string(c.bins[off:off+4]) != "hbin" {
+		return 0, corrupt(off, "no bin here: signature %q", c.bins[off:off+4])
+	}
+	var b bin
+	b.unmarshal(c.bins[off:])
+	if int64(b.Offset) != int64(off) {
+		return 0, corrupt(off, "bin says it is at %#x", b.Offset)
+	}
+	if b.Size < binAlign || b.Size%binAlign != 0 || int64(b.Size) > int64(len(c.bins)-off) {
+		return 0, corrupt(off, "bin size %#x", b.Size)
+	}
+	return int(b.Size), c.scanBinCells(off+binHeader, off+int(b.Size))
+}
+
+func (c *cells) scanBinCells(off, end int) error {
+	for off < end {
+		n := int(int32(le.Uint32(c.bins[off:])))
+		size := max(n, -n)
+		if size < cellAlign || size%cellAlign != 0 || size > end-off {
+			return corrupt(off, "cell size %d, %d bytes are left in the bin", size, end-off)
+		}
+		if n < 0 {
+			c.start.set(uint32(off))
+		}
+		off += size
+	}
+	return nil
+}
+
+// get returns the content of the allocated cell at off, which must hold at least need bytes. what
+// names it in errors.
+func (c *cells) get(off uint32, need int, what string) ([]byte, error) {
+	if off%cellAlign != 0 || int64(off) >= int64(len(c.bins)) || !c.start.has(off) {
+		return nil, fault.Corruptf(fault.NoOffset, "%s: no cell at %#x", what, fileOffset(int(off)))
+	}
+	size := -int(int32(le.Uint32(c.bins[off:])))
+	p := c.bins[int(off)+cellHeader : int(off)+size]
+	if len(p) < need {
+		return nil, corrupt(int(off), "%s: %d bytes in a cell of %d", what, need, len(p))
+	}
+	return p, nil
+}
+
+// take is get for a cell that only one record may own.
+func (c *cells) take(off uint32, need int, what string) ([]byte, error) {
+	p, err := c.get(off, need, what)
+	if err != nil {
+		return nil, err
+	}
+	if c.used.has(off) {
+		return nil, corrupt(int(off), "%s: the cell belongs to another record already", what)
+	}
+	c.used.set(off)
+	return p, nil
+}
+
+// record is take for a cell that begins with a signature.
+func (c *cells) record(off uint32, need int, signature, what string) ([]byte, error) {
+	p, err := c.take(off, need, what)
+	if err != nil {
+		return nil, err
+	}
+	if string(p[:2]) != signature {
+		return nil, corrupt(int(off), "%s: signature %q, must be %q", what, p[:2], signature)
+	}
+	return p, nil
+}
+
+// corrupt is fault.Corruptf at an offset in the bins.
+func corrupt(off int, format string, args ...any) error {
+	return fault.Corruptf(fileOffset(off), format, args...)
+}
+
+func fileOffset(off int) int64 { return int64(off) + baseSize }

@@ -1,0 +1,108 @@
+// Package regf reads and writes Windows registry hives: SYSTEM, SOFTWARE, NTUSER.DAT, the BCD.
+//
+// A hive is read whole into a tree of keys, edited there, and written anew, compactly: every cell
+// is placed again, security descriptors are shared again, free space and the remains of deleted
+// keys are gone. Everything that has a meaning survives: names and their case, classes, times,
+// flags, values and their order, the header's identifiers. The format is not documented by
+// Microsoft; the facts are those of https://github.com/msuhanov/regf and
+// https://github.com/libyal/libregf (documentation folder), checked against real hives.
+//
+// The package does not follow symbolic links, does not merge layered (container) hives, and knows
+// no hive paths: those belong to internal/windows. Transaction logs are not replayed; a hive that
+// needs them is refused with ErrDirty.
+package regf
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
+)
+
+// ErrDirty says that a hive was not closed cleanly: its latest changes are in its transaction logs.
+var ErrDirty = errors.New("dirty hive")
+
+// ErrNotFound says that a key does not exist.
+var ErrNotFound = errors.New("no such key")
+
+// Hive is one registry hive in memory. It is not safe for concurrent changes.
+type Hive struct {
+	Root *Key
+
+	// Minor is the format's minor version: 3 (BCD, Windows 2000), 4, 5 (XP and later) or 6. It
+	// decides how subkey lists and values above 16,344 bytes are stored.
+	Minor uint32
+
+	// FileName is the header's hint of where the hive was, at most 32 UTF-16 units; only
+	// debuggers read it. Marshal keeps the end of a longer one, as Windows does.
+	FileName string
+
+	// LastWritten is the header's time of the last write.
+	LastWritten filetime.Time
+
+	// Now is the time that Create, Set, Delete and the other edits give to the keys they change.
+	// Zero (the default) gives no time: new keys have none, changed keys keep theirs.
+	Now filetime.Time
+
+	// base is the header as it was read: identifiers of the transaction manager (TxR), times of
+	// reorganization and other fields that are carried over.
+	base [baseSize]byte
+}
+
+// New returns a hive of minor version 3 with an empty root key, secured by DefaultSecurity. Set
+// Minor to 5 for a hive other than a BCD.
+func New(rootName string) *Hive {
+	h := &Hive{Minor: 3}
+	b := baseBlock{Sequence1: 1, Sequence2: 1, Clustering: 1}
+	b.marshal(h.base[:])
+	h.Root = &Key{
+		Name:     rootName,
+		Flags:    KeyHiveEntry | KeyNoDelete,
+		Security: DefaultSecurity(),
+		hive:     h,
+	}
+	return h
+}
+
+// DefaultSecurity returns the descriptor of a new hive's root: owner Administrators, group SYSTEM,
+// full access for both, inherited by subkeys. It is self-relative ([MS-DTYP] 2.4.6).
+func DefaultSecurity() []byte {
+	const (
+		system = "\x01\x01\x00\x00\x00\x00\x00\x05\x12\x00\x00\x00"                 // S-1-5-18
+		admins = "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x20\x02\x00\x00" // S-1-5-32-544
+		ace    = "\x00\x02"                                                         // allow, CONTAINER_INHERIT_ACE
+		access = "\x3F\x00\x0F\x00"                                                 // KEY_ALL_ACCESS
+		sdHead = "\x01\x00\x04\x80"                                                 // revision 1, SELF_RELATIVE | DACL_PRESENT
+		sdRefs = "\x48\x00\x00\x00\x58\x00\x00\x00\x00\x00\x00\x00\x14\x00\x00\x00" // owner, group, no SACL, DACL
+		acl    = "\x02\x00\x34\x00\x02\x00\x00\x00"                                 // revision 2, 52 bytes, 2 entries
+	)
+	return []byte(sdHead + sdRefs + acl +
+		ace + "\x14\x00" + access + system +
+		ace + "\x18\x00" + access + admins +
+		admins + system)
+}
+
+// header returns the base block to write.
+func (h *Hive) header() baseBlock {
+	var b baseBlock
+	b.unmarshal(h.base[:])
+	b.Sequence2 = b.Sequence1
+	b.LastWritten = h.LastWritten
+	b.Major, b.Minor = majorVersion, h.Minor
+	b.FileType, b.Format = 0, 1
+	b.FileName = fileNameField(h.FileName)
+	return b
+}
+
+// fileNameField is the base block's form of name: its last 32 units.
+func fileNameField(name string) (field [nameFieldSize]byte) {
+	raw := utf16le.Encode(name)
+	copy(field[:], raw[max(0, len(raw)-nameFieldSize):])
+	return field
+}
+
+func decodeFileName(field []byte) string {
+	name, _, _ := strings.Cut(utf16le.Decode(field), "\x00")
+	return name
+}

@@ -1,0 +1,139 @@
+package regf
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/winbake/packer-plugin-winbake/internal/codec/upcase"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
+)
+
+// decodeName returns a stored name: one byte a character (Latin-1) if comp, else UTF-16LE.
+func decodeName(b []byte, comp bool) string {
+	if !comp {
+		return utf16le.Decode(b)
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return decodeLatin1(b)
+		}
+	}
+	return string(b)
+}
+
+func decodeLatin1(b []byte) string {
+	out := make([]byte, 0, 2*len(b))
+	for _, c := range b {
+		out = utf8.AppendRune(out, rune(c))
+	}
+	return string(out)
+}
+
+// encodeName returns s as Windows stores it: one byte a character if every one is below 256.
+func encodeName(s string) (raw []byte, comp bool) {
+	if !isLatin1(s) {
+		return utf16le.Encode(s), false
+	}
+	raw = make([]byte, 0, len(s))
+	for _, r := range s {
+		raw = append(raw, byte(r))
+	}
+	return raw, true
+}
+
+// storedLen is the length of encodeName's result.
+func storedLen(s string) int {
+	if isASCII(s) {
+		return len(s)
+	}
+	if isLatin1(s) {
+		return utf8.RuneCountInString(s)
+	}
+	return 2 * utf16le.Len(s)
+}
+
+func isLatin1(s string) bool {
+	for _, r := range s {
+		if r > 0xFF {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// utf16Bytes is the size of s in UTF-16, the unit of nk's "largest" fields.
+func utf16Bytes(s string) int {
+	if isASCII(s) {
+		return 2 * len(s)
+	}
+	return 2 * utf16le.Len(s)
+}
+
+// compareNames orders names as the registry does: unit by unit in upper case, the shorter first.
+func compareNames(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		if x|y >= utf8.RuneSelf {
+			return upcase.Default().Compare(utf16le.Units(a), utf16le.Units(b))
+		}
+		if x, y = upperASCII(x), upperASCII(y); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a) - len(b)
+}
+
+func upperASCII(c byte) byte {
+	if c-'a' < 26 {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+// nameHash is the hash in an lh entry: h = 37*h + c over the upper-cased units.
+func nameHash(s string) uint32 {
+	var h uint32
+	if isASCII(s) {
+		for i := range len(s) {
+			h = 37*h + uint32(upperASCII(s[i]))
+		}
+		return h
+	}
+	for _, u := range utf16le.Units(s) {
+		h = 37*h + uint32(upcase.Default()[u])
+	}
+	return h
+}
+
+// nameHint is the hint in an lf entry: the first four characters, or zero if one of them is
+// above 255.
+func nameHint(s string) uint32 {
+	var h uint32
+	i := 0
+	for _, r := range s {
+		if i == 4 {
+			break
+		}
+		if r > 0xFF {
+			return 0
+		}
+		h |= uint32(r) << (8 * i)
+		i++
+	}
+	return h
+}
+
+// cutPath splits the first name from a path.
+func cutPath(path string) (name, rest string) {
+	name, rest, _ = strings.Cut(path, `\`)
+	return name, rest
+}

@@ -1,0 +1,253 @@
+package regf
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+)
+
+// Parse reads a whole hive. Values' data alias data, which must not change afterwards. What follows
+// the last bin is ignored, as are volatile keys, which have no place in a file.
+//
+// A hive that was not closed cleanly gives ErrDirty (class fault.ErrUnsupported). Bad offsets, cells
+// with two owners, loops and lists that contradict each other are corrupt.
+func Parse(data []byte) (*Hive, error) {
+	var base baseBlock
+	if err := base.read(data); err != nil {
+		return nil, err
+	}
+	bins := data[baseSize:]
+	if int64(base.BinsSize) > int64(len(bins)) {
+		return nil, fault.Corruptf(int64(len(data)), "hive ends early: %d bytes of bins, the header says %d", len(bins), base.BinsSize)
+	}
+	c, err := scanCells(bins[:base.BinsSize:base.BinsSize])
+	if err != nil {
+		return nil, err
+	}
+	h := &Hive{Minor: base.Minor, FileName: decodeFileName(base.FileName[:]), LastWritten: base.LastWritten}
+	copy(h.base[:], data)
+	h.Root = &Key{hive: h}
+	r := &reader{cells: c, hive: h, security: make(map[uint32][]byte), names: make(map[string]string)}
+	if err := r.root(base.Root); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// read unmarshals and checks the header of a primary file.
+func (b *baseBlock) read(data []byte) error {
+	if len(data) < 4 || string(data[:4]) != "regf" {
+		return fault.Corruptf(0, "not a registry hive: no regf signature")
+	}
+	if len(data) < baseSize {
+		return fault.Corruptf(int64(len(data)), "hive ends inside its header")
+	}
+	b.unmarshal(data)
+	if sum := checksum(data); b.Checksum != sum {
+		return fault.Corruptf(checksumOffset, "header checksum %#08x, computed %#08x (Windows would restore the header from the hive's .LOG1 or .LOG2 file)", b.Checksum, sum)
+	}
+	if b.FileType != 0 {
+		return fault.Unsupportedf(0x1C, "file type %d: a transaction log, not a hive", b.FileType)
+	}
+	if b.Major != majorVersion || b.Minor < minMinor || b.Minor > maxMinor || b.Format != 1 {
+		return fault.Unsupportedf(0x14, "hive version %d.%d, format %d; known are 1.%d to 1.%d, format 1", b.Major, b.Minor, b.Format, minMinor, maxMinor)
+	}
+	if b.Sequence1 != b.Sequence2 {
+		return b.dirty()
+	}
+	if b.BinsSize == 0 || b.BinsSize%binAlign != 0 || b.BinsSize > maxBinsSize {
+		return fault.Corruptf(0x28, "size of the bins %#x", b.BinsSize)
+	}
+	return nil
+}
+
+// dirty is the error for a hive whose last write did not end.
+func (b *baseBlock) dirty() error {
+	name := decodeFileName(b.FileName[:])
+	if name == "" {
+		name = "the hive"
+	}
+	return &fault.Error{
+		Class: fault.ErrUnsupported, Offset: 4, Err: ErrDirty,
+		Detail: fmt.Sprintf("sequence numbers %d and %d differ: changes are still in the transaction logs beside %s "+
+			"(.LOG1 and .LOG2, before Vista .LOG); shut Windows down cleanly, or load and unload the hive once with "+
+			"regedit or reg.exe together with its logs, then use the file again", b.Sequence1, b.Sequence2, name),
+	}
+}
+
+// reader turns cells into keys.
+type reader struct {
+	*cells
+	hive     *Hive
+	security map[uint32][]byte // descriptors by cell
+	names    map[string]string // value names are few and repeat: one string for each
+	pending  []uint32          // key cells of the subkey lists being read, a stack
+}
+
+func (r *reader) root(off uint32) error {
+	if _, err := r.record(off, nodeSize, "nk", "root key"); err != nil {
+		return err
+	}
+	return r.tree(r.hive.Root, off, 1)
+}
+
+// tree reads the key at off, whose cell has been taken, and everything below it.
+func (r *reader) tree(k *Key, off uint32, depth int) error {
+	first := len(r.pending)
+	if err := r.key(k, off, depth); err != nil {
+		return fault.In("key "+k.Path(), err)
+	}
+	slab := make([]Key, len(r.pending)-first)
+	k.children = make([]*Key, len(slab))
+	for i := range slab {
+		c := &slab[i]
+		c.hive, c.parent = r.hive, k
+		k.children[i] = c
+		if err := r.tree(c, r.pending[first+i], depth+1); err != nil {
+			return err
+		}
+	}
+	r.pending = r.pending[:first]
+	k.sort()
+	return nil
+}
+
+// sort restores registry order, should the hive's writer have had another idea of it.
+func (k *Key) sort() {
+	if !k.sorted() {
+		slices.SortStableFunc(k.children, func(a, b *Key) int { return compareNames(a.Name, b.Name) })
+	}
+}
+
+func (k *Key) sorted() bool {
+	return slices.IsSortedFunc(k.children, func(a, b *Key) int { return compareNames(a.Name, b.Name) })
+}
+
+// key reads one key and leaves the cells of its subkeys on the stack.
+func (r *reader) key(k *Key, off uint32, depth int) error {
+	p, err := r.get(off, nodeSize, "key")
+	if err != nil {
+		return err
+	}
+	var n node
+	n.unmarshal(p)
+	k.LastWritten, k.Control, k.Access = n.LastWritten, n.Control, n.Access
+	k.Flags = n.Flags &^ KeyCompName
+	if len(p)-nodeSize < int(n.NameLen) {
+		return corrupt(int(off), "a name of %d bytes in a cell of %d", n.NameLen, len(p))
+	}
+	comp := n.Flags&KeyCompName != 0
+	if !comp && n.NameLen%2 != 0 {
+		return corrupt(int(off), "a UTF-16 name of %d bytes", n.NameLen)
+	}
+	k.Name = decodeName(p[nodeSize:nodeSize+int(n.NameLen)], comp)
+	if depth > maxDepth {
+		return corrupt(int(off), "more than %d levels of keys", maxDepth)
+	}
+	return r.keyParts(k, &n)
+}
+
+// keyParts reads what a key record points to.
+func (r *reader) keyParts(k *Key, n *node) error {
+	if err := r.class(k, n); err != nil {
+		return err
+	}
+	if err := r.keySecurity(k, n.Security); err != nil {
+		return err
+	}
+	if n.Flags&KeyPredefHandle != 0 {
+		k.handle = n.Values
+	} else if err := r.values(k, n); err != nil {
+		return err
+	}
+	if n.Subkeys == 0 {
+		return nil
+	}
+	first := len(r.pending)
+	if err := r.subkeys(n.SubkeyList, true); err != nil {
+		return err
+	}
+	if got := len(r.pending) - first; int64(got) != int64(n.Subkeys) {
+		return corrupt(int(n.SubkeyList), "%d subkeys are listed, the key says %d", got, n.Subkeys)
+	}
+	return nil
+}
+
+func (r *reader) class(k *Key, n *node) error {
+	if n.ClassLen == 0 || n.Class == noCell {
+		return nil
+	}
+	if n.ClassLen%2 != 0 {
+		return corrupt(int(n.Class), "a UTF-16 class name of %d bytes", n.ClassLen)
+	}
+	p, err := r.take(n.Class, int(n.ClassLen), "class name")
+	if err != nil {
+		return err
+	}
+	k.Class = utf16le.Decode(p[:n.ClassLen])
+	return nil
+}
+
+// keySecurity reads a security record. Keys share it, so its cell may be met again.
+func (r *reader) keySecurity(k *Key, off uint32) error {
+	if off == noCell {
+		return nil
+	}
+	if sd, ok := r.security[off]; ok {
+		k.Security = sd
+		return nil
+	}
+	p, err := r.record(off, secSize, "sk", "security")
+	if err != nil {
+		return err
+	}
+	var s security
+	s.unmarshal(p)
+	if int64(s.Length) > int64(len(p)-secSize) {
+		return corrupt(int(off), "security descriptor of %d bytes in a cell of %d", s.Length, len(p))
+	}
+	k.Security = slices.Clone(p[secSize : secSize+s.Length])
+	r.security[off] = k.Security
+	return nil
+}
+
+// subkeys reads a subkey list and takes the cells of the keys in it. An ri is allowed at the top.
+func (r *reader) subkeys(off uint32, top bool) error {
+	p, err := r.take(off, listSize, "subkey list")
+	if err != nil {
+		return err
+	}
+	count, stride := int(le.Uint16(p[2:])), 8
+	kind := string(p[:2])
+	switch {
+	case kind == "lf" || kind == "lh":
+	case kind == "li" || kind == "ri" && top:
+		stride = 4
+	default:
+		return corrupt(int(off), "subkey list: signature %q", p[:2])
+	}
+	if len(p)-listSize < count*stride {
+		return corrupt(int(off), "%d subkeys in a cell of %d bytes", count, len(p))
+	}
+	for i := range count {
+		at := le.Uint32(p[listSize+i*stride:])
+		if err := r.subkey(at, kind == "ri"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subkey takes one entry of a subkey list: a key, or in an ri another list.
+func (r *reader) subkey(off uint32, isList bool) error {
+	if isList {
+		return r.subkeys(off, false)
+	}
+	if _, err := r.record(off, nodeSize, "nk", "subkey"); err != nil {
+		return err
+	}
+	r.pending = append(r.pending, off)
+	return nil
+}

@@ -1,0 +1,103 @@
+package regf
+
+// values reads the value list of a key.
+func (r *reader) values(k *Key, n *node) error {
+	if n.Values == 0 {
+		return nil
+	}
+	// A value has a cell of at least 24 bytes, so the hive's size bounds what is allocated here.
+	if int64(n.Values) > int64(len(r.bins)/(cellHeader+valueSize)) {
+		return corrupt(int(n.ValueList), "%d values are more than the hive can hold", n.Values)
+	}
+	list, err := r.take(n.ValueList, 4*int(n.Values), "value list")
+	if err != nil {
+		return err
+	}
+	k.values = make([]Value, n.Values)
+	for i := range k.values {
+		if err := r.value(&k.values[i], le.Uint32(list[4*i:])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) value(v *Value, off uint32) error {
+	p, err := r.record(off, valueSize, "vk", "value")
+	if err != nil {
+		return err
+	}
+	var rec valueRecord
+	rec.unmarshal(p)
+	if len(p)-valueSize < int(rec.NameLen) {
+		return corrupt(int(off), "a value name of %d bytes in a cell of %d", rec.NameLen, len(p))
+	}
+	comp := rec.Flags&valueCompName != 0
+	if !comp && rec.NameLen%2 != 0 {
+		return corrupt(int(off), "a UTF-16 value name of %d bytes", rec.NameLen)
+	}
+	v.Name = r.name(p[valueSize:valueSize+int(rec.NameLen)], comp)
+	v.Type, v.Flags = rec.Type, ValueFlags(rec.Flags)&^valueCompName
+	v.Data, err = r.data(&rec, p, off)
+	return err
+}
+
+// name is decodeName with one string for equal names.
+func (r *reader) name(b []byte, comp bool) string {
+	if !comp {
+		return decodeName(b, comp)
+	}
+	s, ok := r.names[string(b)]
+	if !ok {
+		s = decodeName(b, comp)
+		r.names[string(b)] = s
+	}
+	return s
+}
+
+// data returns the data of the value record p at off.
+func (r *reader) data(v *valueRecord, p []byte, off uint32) ([]byte, error) {
+	size := int(v.Size &^ inlineData)
+	if v.Size&inlineData != 0 {
+		if size > maxInline {
+			return nil, corrupt(int(off), "%d bytes of data inside a value record, %d are possible", size, maxInline)
+		}
+		return p[8 : 8+size : 8+size], nil
+	}
+	if size == 0 {
+		return nil, nil
+	}
+	d, err := r.take(v.Data, 1, "value data")
+	if err != nil {
+		return nil, err
+	}
+	if len(d) >= size {
+		return d[:size:size], nil
+	}
+	if r.hive.Minor < bigMinor || size <= maxSegment || len(d) < bigSize || string(d[:2]) != "db" {
+		return nil, corrupt(int(v.Data), "%d bytes of value data in a cell of %d", size, len(d))
+	}
+	return r.bigData(d, size, v.Data)
+}
+
+// bigData joins the segments of the db record p at off.
+func (r *reader) bigData(p []byte, size int, off uint32) ([]byte, error) {
+	count := int(le.Uint16(p[2:]))
+	if count != (size+maxSegment-1)/maxSegment {
+		return nil, corrupt(int(off), "%d segments for %d bytes of value data", count, size)
+	}
+	list, err := r.take(le.Uint32(p[4:]), 4*count, "list of data segments")
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for i := range count {
+		n := min(size-len(out), maxSegment)
+		seg, err := r.take(le.Uint32(list[4*i:]), n, "data segment")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, seg[:n]...)
+	}
+	return out, nil
+}
