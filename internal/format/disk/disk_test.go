@@ -35,8 +35,8 @@ func gptDisk(t *testing.T, size int64) *os.File {
 	t.Helper()
 	f := newDisk(t, size)
 	err := disk.WriteGPT(f, size, diskID, []disk.Partition{
-		{Offset: mib, Size: 300 * mib, Name: "EFI system partition", Type: disk.TypeEFI, ID: guid.FromHash([16]byte{1}), Attributes: disk.AttrNoDriveLetter},
-		{Offset: 301 * mib, Size: 16 * mib, Name: "Microsoft reserved partition", Type: disk.TypeMSR, ID: guid.FromHash([16]byte{2}), Attributes: disk.AttrNoDriveLetter},
+		{Offset: mib, Size: 300 * mib, Name: "EFI system partition", Type: disk.TypeEFI, ID: guid.Derive(nil, "1"), Attributes: disk.AttrNoDriveLetter},
+		{Offset: 301 * mib, Size: 16 * mib, Name: "Microsoft reserved partition", Type: disk.TypeMSR, ID: guid.Derive(nil, "2"), Attributes: disk.AttrNoDriveLetter},
 		{Offset: 317 * mib, Size: size - 318*mib, Name: "Basic data partition", Type: disk.TypeBasicData, ID: partID},
 	})
 	if err != nil {

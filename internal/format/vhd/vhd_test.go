@@ -15,7 +15,7 @@ import (
 
 func write(t *testing.T, size int64) string {
 	t.Helper()
-	footer, err := vhd.Footer{Size: size, Time: time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC), ID: guid.FromHash([16]byte{9})}.Marshal()
+	footer, err := vhd.Footer{Size: size, Time: time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC), ID: guid.Derive(nil, "9")}.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
