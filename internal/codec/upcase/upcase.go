@@ -4,8 +4,8 @@
 package upcase
 
 import (
+	"encoding/binary"
 	"sync"
-	"unicode"
 )
 
 // Size is the number of entries of a table.
@@ -14,18 +14,30 @@ const Size = 65536
 // Table maps a UTF-16 unit to its upper-case unit.
 type Table [Size]uint16
 
-// Default returns the table that winbake writes to its volumes and compares names with.
+// Default returns the table of Windows Vista and later, which winbake writes to its volumes and
+// compares names with. The table is shared: do not change it.
 var Default = sync.OnceValue(build)
 
 func build() *Table {
 	t := new(Table)
 	for i := range t {
 		t[i] = uint16(i)
-		if u := unicode.ToUpper(rune(i)); u < Size {
-			t[i] = uint16(u)
+	}
+	for _, s := range spans {
+		for u := int(s.first); u <= int(s.last); u += int(s.step) {
+			t[u] = uint16(u + int(s.delta))
 		}
 	}
 	return t
+}
+
+// Bytes returns the table as $UpCase holds it: 131,072 bytes, little endian.
+func (t *Table) Bytes() []byte {
+	b := make([]byte, 2*Size)
+	for i, u := range t {
+		binary.LittleEndian.PutUint16(b[2*i:], u)
+	}
+	return b
 }
 
 // Compare orders two names as the NTFS $FILE_NAME collation does when case is ignored:
