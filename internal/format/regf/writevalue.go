@@ -50,6 +50,10 @@ func (w *writer) data(v *Value) (size, data uint32) {
 	return uint32(n), w.raw(v.Data)
 }
 
+// segmentSlack is spare room at the end of a segment's cell. Full segments have it in any case; in
+// the hives of Windows the last one has it too, and hivex reads four bytes too few without it.
+const segmentSlack = 4
+
 // bigData writes a db record, its list and its segments. All segments but the last are full.
 func (w *writer) bigData(data []byte) uint32 {
 	count := segments(data)
@@ -59,9 +63,11 @@ func (w *writer) bigData(data []byte) uint32 {
 	le.PutUint16(p[2:], uint16(count))
 	le.PutUint32(p[4:], list)
 	for i := range count {
-		seg := w.raw(data[:min(len(data), maxSegment)])
+		n := min(len(data), maxSegment)
+		seg := w.alloc(n + segmentSlack)
+		copy(w.at(seg), data[:n])
 		le.PutUint32(w.at(list)[4*i:], seg)
-		data = data[min(len(data), maxSegment):]
+		data = data[n:]
 	}
 	return off
 }
