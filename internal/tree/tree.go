@@ -99,9 +99,16 @@ type EA struct {
 }
 
 // Reparse is a reparse point: the tag and the data after the 8-byte REPARSE_DATA_BUFFER header.
+// The data of a tag that is not Microsoft's (bit 31 clear) starts with a 16-byte GUID, which the
+// header's length field does not count ([MS-FSCC] 2.1.2.3).
 type Reparse struct {
 	Tag  uint32
 	Data []byte
+	// Reserved is the last field of the header, zero in practice.
+	Reserved uint16
+	// Fixed says that whoever captured the file made the absolute target in Data relative to the
+	// root of what was captured, keeping the drive letter. False when Data is as it was found.
+	Fixed bool
 }
 
 // Stream is a named data stream.

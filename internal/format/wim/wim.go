@@ -1,0 +1,158 @@
+// Package wim reads and writes Windows imaging files (.wim): images of volumes with all NT
+// metadata, whose file contents are stored once each.
+//
+// The reader takes uncompressed, XPRESS and LZX files with any legal chunk size and any number of
+// images. It gives each image as a tree.Tree whose contents are Blobs: read on demand, by any
+// number of goroutines, chunk by chunk. The writer (Write) makes uncompressed files.
+//
+// Not read: solid resources and LZMS (.esd), split sets (.swm), pipable files; each is named and
+// refused with fault.ErrUnsupported. Encrypted ESD files cannot be read by anybody but Microsoft.
+//
+// The format is described by Microsoft's "Windows Imaging File Format" white paper (2007) and, for
+// what that leaves out, by the sources of wimlib.
+package wim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+)
+
+// File is an open WIM. All methods may be called by several goroutines at once.
+type File struct {
+	src    *source
+	size   int64
+	closer io.Closer
+	header header
+	format Format
+
+	images   []Image
+	metadata []Blob // one per image
+	blobs    []Blob // in the order of the blob table
+	byHash   map[hash]*Blob
+}
+
+// Open reads the header, blob table and XML data of the WIM at path. The file stays open until
+// Close.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	w, err := NewFile(f, info.Size(), filepath.Base(path))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	w.closer = f
+	return w, nil
+}
+
+// NewFile is Open for a WIM of size bytes in r, which may be a part of something else, such as a
+// file of an ISO. Errors call it name. r must stay usable as long as the File and its Blobs are.
+func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
+	f := &File{src: &source{r, name}, size: size}
+	for _, step := range []func() error{f.readHeader, f.readXML, f.checkSupported, f.readTable, f.finishImages} {
+		if err := step(); err != nil {
+			return nil, fault.In(name, err)
+		}
+	}
+	return f, nil
+}
+
+// Close closes the file that Open opened. Its Blobs cannot be read any more.
+func (f *File) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	c := f.closer
+	f.closer = nil
+	return c.Close()
+}
+
+// Name returns the name that errors give the file.
+func (f *File) Name() string { return f.src.name }
+
+// GUID returns the file's identifier as it is stored.
+func (f *File) GUID() [16]byte { return f.header.GUID }
+
+// Compression returns the format and chunk size of the file's compressed resources; None and 0 for
+// a file without. Single resources of a compressed file may be stored as they are.
+func (f *File) Compression() (Format, int64) {
+	if f.format == None {
+		return None, 0
+	}
+	return f.format, int64(f.header.ChunkSize)
+}
+
+// BootIndex returns the number of the image that boot loaders start, or 0.
+func (f *File) BootIndex() int { return int(f.header.BootIndex) }
+
+// RPFix says that whoever captured the file made absolute link targets relative to the image's
+// root, where tree.Reparse says Fixed. Such a target still starts with a drive letter, that of the
+// captured volume; on a volume that gets the same letter it is right as it stands. Like wimlib
+// when it writes to an NTFS volume, this package changes no target.
+func (f *File) RPFix() bool { return f.header.Flags&flagRPFix != 0 }
+
+// Blobs returns the number of distinct contents and the sum of their uncompressed sizes.
+func (f *File) Blobs() (count int, bytes int64) {
+	for i := range f.blobs {
+		bytes += f.blobs[i].res.size
+	}
+	return len(f.blobs), bytes
+}
+
+func (f *File) readHeader() error {
+	var b [headerSize]byte
+	if f.size < headerSize {
+		return fault.Corruptf(0, "%d bytes are too few for a WIM", f.size)
+	}
+	if err := f.src.readFull(b[:], 0); err != nil {
+		return err
+	}
+	f.header.unmarshal(&b)
+	if err := f.header.validate(f.size); err != nil {
+		return err
+	}
+	var err error
+	f.format, err = f.header.format()
+	return err
+}
+
+// checkSupported refuses what the header names and readTable cannot read. It follows readXML so
+// that an encrypted ESD is called that.
+func (f *File) checkSupported() error {
+	if f.format == LZMS {
+		return fault.Unsupportedf(0x10, "LZMS compression (an .esd file); convert it with: wimlib-imagex export --compress=LZX")
+	}
+	return nil
+}
+
+// Blob returns the content with the given SHA-1, or nil.
+func (f *File) Blob(sum [20]byte) *Blob { return f.byHash[sum] }
+
+// metadataName names an image's metadata in errors.
+func metadataName(index int) string { return fmt.Sprintf("metadata of image %d", index) }
+
+// at gives err a byte offset and says what lies there. The class of a fault stays; another error,
+// such as one of the disk, gets none.
+func at(off int64, what string, err error) error {
+	for _, class := range []error{fault.ErrCorrupt, fault.ErrUnsupported, fault.ErrInvalid, fault.ErrBug} {
+		if errors.Is(err, class) {
+			return &fault.Error{Class: class, Offset: off, Detail: what, Err: err}
+		}
+	}
+	if off < 0 {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return fmt.Errorf("at offset %#x: %s: %w", off, what, err)
+}
