@@ -1,0 +1,187 @@
+// Package huffman builds lookup tables for canonical prefix codes read most significant bit first,
+// as LZX and XPRESS use them. A code is given as one length per symbol; shorter codewords come
+// before longer ones, and codewords of the same length are in symbol order.
+//
+// A table has two levels: a root indexed by the next rootBits bits, and behind it one subtable for
+// every root slot that longer codewords share. What an entry says about a symbol is up to the
+// caller, so that a decoder's inner loop finds a match's length, offset slot and bit counts in the
+// one word it has to load anyway.
+package huffman
+
+import "errors"
+
+// MaxLen is the longest codeword of any code this package builds, in bits.
+const MaxLen = 16
+
+// MaxSymbols is the largest alphabet this package builds a code for.
+const MaxSymbols = 1024
+
+// The parts of a table entry. An entry of a symbol is its payload plus its codeword's length: the
+// low six bits of the payload are therefore added to the length, which lets a payload count bits
+// that follow the codeword. Bits 29 and 30 of a payload must be clear.
+const (
+	// BitsMask selects the bits to consume.
+	BitsMask = 0x3f
+	// Link marks a root entry that leads to a subtable; see Sub.
+	Link = 1 << 30
+	// Empty marks, together with Link, every root entry of a code that has no symbols.
+	Empty = 1 << 29
+
+	linkShift = 8
+)
+
+// The ways in which code lengths fail to describe a code.
+var (
+	// ErrOversubscribed: the codewords do not fit into the code space.
+	ErrOversubscribed = errors.New("code lengths are oversubscribed")
+	// ErrIncomplete: there are codewords, but they leave part of the code space unused.
+	ErrIncomplete = errors.New("code lengths leave part of the code space unused")
+)
+
+// TableSize returns a table length that suffices for any code of n symbols, with codewords of at
+// most maxLen bits, behind a root of rootBits bits.
+//
+// A subtable of k bits exists only where some codeword is k bits longer than the root's index. The
+// code is complete, so at least k+1 codewords share such a subtable: at most 2^k/(k+1) entries per
+// codeword, which is worst for the deepest.
+func TableSize(n, rootBits, maxLen int) int {
+	k := maxLen - rootBits
+	if k <= 0 {
+		return 1 << rootBits
+	}
+	return 1<<rootBits + n<<k/(k+1)
+}
+
+// Sub returns the subtable index that a Link entry leads to, given the bits after the root's, left
+// aligned. An Empty entry has no subtable.
+func Sub(link uint32, rest uint64) uint32 {
+	return link>>linkShift&0xffff + uint32(rest>>1>>(63-link&BitsMask))
+}
+
+// Build fills table for the code with the given lengths, at most MaxLen each. payload holds, per
+// symbol, what its entries carry; it must be at least as long as lengths. The table must have the
+// room that TableSize asks for.
+//
+// A code without any symbol is legal, as the formats use it for alphabets that a block does not
+// need: its entries are all Link|Empty, and Build reports empty. Any other incomplete code is not.
+func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) (empty bool, err error) {
+	var b builder
+	if err := b.sort(lengths); err != nil {
+		return false, err
+	}
+	root := table[:1<<rootBits]
+	if b.used == 0 {
+		for i := range root {
+			root[i] = Link | Empty
+		}
+		return true, nil
+	}
+	payload = payload[:len(lengths)]
+	first := b.fillRoot(root, rootBits, payload)
+	b.fillSubs(table, rootBits, first, payload)
+	return false, nil
+}
+
+// builder holds the symbols of a code in the order of their codewords.
+type builder struct {
+	count  [MaxLen + 1]int // codewords per length
+	sorted [MaxSymbols]uint16
+	used   int // symbols that have a codeword
+}
+
+// sort counts the lengths, checks that they describe a code, and orders the symbols.
+func (b *builder) sort(lengths []uint8) error {
+	for _, l := range lengths {
+		b.count[l]++
+	}
+	b.used = len(lengths) - b.count[0]
+	if b.used == 0 {
+		return nil
+	}
+	space := 1
+	var next [MaxLen + 1]int
+	for l, at := 1, 0; l <= MaxLen; l++ {
+		space = space<<1 - b.count[l]
+		if space < 0 {
+			return ErrOversubscribed
+		}
+		next[l] = at
+		at += b.count[l]
+	}
+	if space != 0 {
+		return ErrIncomplete
+	}
+	for s, l := range lengths {
+		if l != 0 {
+			b.sorted[next[l]] = uint16(s)
+			next[l]++
+		}
+	}
+	return nil
+}
+
+// fillRoot enters the codewords that fit the root, which are its first entries, and returns how
+// many there are.
+func (b *builder) fillRoot(root []uint32, rootBits int, payload []uint32) (symbols int) {
+	at := 0
+	for l := 1; l <= rootBits; l++ {
+		span := 1 << (rootBits - l)
+		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
+			e := payload[s] + uint32(l)
+			run := root[at : at+span]
+			for i := range run {
+				run[i] = e
+			}
+			at += span
+		}
+		symbols += b.count[l]
+	}
+	return symbols
+}
+
+// fillSubs enters the codewords longer than the root's index, of which first is the first in order.
+func (b *builder) fillSubs(table []uint32, rootBits, first int, payload []uint32) {
+	if first == b.used {
+		return
+	}
+	prefix := 0 // the first root entry that no short codeword has taken
+	for _, n := range b.count[1 : rootBits+1] {
+		prefix = prefix<<1 + n
+	}
+	left, l := b.count, rootBits+1
+	at := 1 << rootBits
+	for i := first; i < b.used; {
+		for left[l] == 0 {
+			l++
+		}
+		bits := subBits(&left, rootBits, l)
+		table[prefix] = Link | uint32(at)<<linkShift | uint32(bits)
+		prefix++
+		for end := at + 1<<bits; at < end; i++ {
+			for left[l] == 0 {
+				l++
+			}
+			left[l]--
+			e := payload[b.sorted[i]] + uint32(l)
+			span := 1 << (bits - (l - rootBits))
+			for j := range table[at : at+span] {
+				table[at+j] = e
+			}
+			at += span
+		}
+	}
+}
+
+// subBits returns the index width of the subtable that begins with a codeword of length l: the
+// smallest one that the remaining codewords, taken in order, fill.
+func subBits(left *[MaxLen + 1]int, rootBits, l int) int {
+	bits := l - rootBits
+	for space := 1 << bits; ; {
+		space -= left[rootBits+bits]
+		if space <= 0 || rootBits+bits == MaxLen {
+			return bits
+		}
+		bits++
+		space <<= 1
+	}
+}

@@ -1,0 +1,80 @@
+package oracle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"testing"
+)
+
+// WIMBlob is one compressed blob of a Windows Imaging file, cut into its chunks.
+type WIMBlob struct {
+	SHA1   [20]byte // of the uncompressed contents
+	Size   int      // uncompressed bytes
+	Chunks []WIMChunk
+}
+
+// WIMChunk is one chunk as stored: raw if Data has Size bytes, else compressed.
+type WIMChunk struct {
+	Data []byte
+	Size int // uncompressed bytes
+}
+
+// WIMBlobs returns the compressed blobs of the Windows Imaging file at path, in the order of its
+// blob table, and its chunk size in bytes. It reads just what wimlib-imagex capture writes: codecs
+// test their decoders with it, without the reader that is built on them.
+func WIMBlobs(t testing.TB, path string) (blobs []WIMBlob, chunkSize int) {
+	t.Helper()
+	wim, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wim) < 208 || !bytes.HasPrefix(wim, []byte("MSWIM\x00\x00\x00")) {
+		t.Fatalf("%s is not a Windows Imaging file", path)
+	}
+	chunkSize = int(binary.LittleEndian.Uint32(wim[0x14:]))
+	table := wimResource(wim[0x30:])
+	for e := wim[table.offset:][:table.stored]; len(e) >= 50; e = e[50:] {
+		r := wimResource(e)
+		if r.flags&0x04 == 0 {
+			continue
+		}
+		b := WIMBlob{Size: r.size, SHA1: [20]byte(e[30:50])}
+		b.Chunks = wimChunks(wim[r.offset:][:r.stored], r.size, chunkSize)
+		blobs = append(blobs, b)
+	}
+	return blobs, chunkSize
+}
+
+// resource is a resource header: 7 bytes of stored size, flags, offset, uncompressed size.
+type resource struct {
+	stored, offset, size int
+	flags                byte
+}
+
+func wimResource(b []byte) resource {
+	n := binary.LittleEndian.Uint64(b)
+	return resource{
+		stored: int(n & (1<<56 - 1)),
+		flags:  byte(n >> 56),
+		offset: int(binary.LittleEndian.Uint64(b[8:])),
+		size:   int(binary.LittleEndian.Uint64(b[16:])),
+	}
+}
+
+// wimChunks cuts a resource below 4 GiB: 32-bit offsets of all chunks but the first, then the chunks.
+func wimChunks(res []byte, size, chunkSize int) []WIMChunk {
+	n := (size + chunkSize - 1) / chunkSize
+	data := res[4*(n-1):]
+	chunks := make([]WIMChunk, n)
+	start := 0
+	for i := range chunks {
+		end := len(data)
+		if i < n-1 {
+			end = int(binary.LittleEndian.Uint32(res[4*i:]))
+		}
+		chunks[i] = WIMChunk{Data: data[start:end], Size: min(chunkSize, size-i*chunkSize)}
+		start = end
+	}
+	return chunks
+}
