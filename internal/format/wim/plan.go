@@ -78,7 +78,7 @@ func (w *writer) planNode(p *imagePlan, np *nodePlan, n *tree.Node) (uint64, err
 	names := uint32(max(len(n.Names), 1))
 	var err error
 	if r := n.Reparse(); r != nil {
-		if np.reparse, err = w.take(tree.Bytes(r.Data), names); err != nil {
+		if np.reparse, err = w.take(reparseBytes{r.Data}, names); err != nil {
 			return 0, err
 		}
 	}
@@ -155,15 +155,9 @@ func (w *writer) take(c tree.Content, refs uint32) (hash, error) {
 	if tree.SizeOf(c) == 0 {
 		return hash{}, nil
 	}
-	position := noPosition
-	var sum hash
-	if b, ok := c.(tree.Blob); ok {
-		sum, position = b.SHA1(), b.Position()
-	} else {
-		var err error
-		if sum, err = w.hash(c); err != nil {
-			return hash{}, err
-		}
+	sum, position, err := w.identify(c)
+	if err != nil {
+		return hash{}, err
 	}
 	b := w.index[sum]
 	if b == nil {
@@ -176,6 +170,21 @@ func (w *writer) take(c tree.Content, refs uint32) (hash, error) {
 	}
 	b.refs += refs
 	return sum, nil
+}
+
+// reparseBytes is the data of a reparse point as a content.
+type reparseBytes struct{ tree.Bytes }
+
+// identify returns a content's hash and its place in the order.
+func (w *writer) identify(c tree.Content) (hash, int64, error) {
+	if b, ok := c.(tree.Blob); ok {
+		return b.SHA1(), min(b.Position(), noPosition), nil
+	}
+	sum, err := w.hash(c)
+	if _, ok := c.(reparseBytes); ok {
+		return sum, reparsePosition, err
+	}
+	return sum, noPosition, err
 }
 
 func (w *writer) hash(c tree.Content) (hash, error) {

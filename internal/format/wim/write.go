@@ -44,8 +44,8 @@ type WriteOptions struct {
 //
 // A tree.Blob says its SHA-1 in advance: it is read once, and must turn out to have it. Any other
 // content is read twice: first to hash it, then to write it, and must be the same both times.
-// Contents are stored in the order of Blob.Position, so that one source is read from its start to
-// its end, then the others in the order of the trees.
+// Contents are stored in the order of Blob.Position, so that a source is read from its start to
+// its end; those that are no Blobs follow in the order of the trees.
 //
 // A reparse point with several names is written as several reparse points, since the format has
 // no place for both; files that are encrypted (EFS) are refused.
@@ -85,11 +85,16 @@ type outBlob struct {
 	sum      hash
 	content  tree.Content
 	refs     uint32 // how many names lead to it
-	position int64  // in its source; noPosition if it is no tree.Blob
+	position int64  // what the order follows: Blob.Position, or one of the constants below
 	resource resourceHeader
 }
 
-const noPosition int64 = 1<<63 - 1
+// Contents without a position follow those with one; the data of reparse points, which a reader
+// of the metadata wants, is together at the end.
+const (
+	noPosition      int64 = 1<<63 - 2
+	reparsePosition int64 = 1<<63 - 1
+)
 
 // write writes everything in the order of the file, the header last.
 func (w *writer) write(opts WriteOptions) error {
