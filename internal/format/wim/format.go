@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"sync"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -91,5 +92,8 @@ func newWorker(f Format, chunk int64) (*worker, error) {
 func (w *worker) release() { w.pool.Put(w) }
 
 func newDecoder(f Format, chunk int) (decoder, error) {
+	if f == LZX {
+		return lzx.NewDecoder(chunk)
+	}
 	return nil, fault.Unsupportedf(fault.NoOffset, "%v compression", f)
 }

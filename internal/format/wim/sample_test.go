@@ -95,6 +95,7 @@ type builder struct {
 func (b *builder) stamp(n *tree.Node) *tree.Node {
 	b.tick += 10000001
 	n.Created, n.Accessed, n.Modified = sampleTime+b.tick, sampleTime+b.tick+20000003, sampleTime+b.tick+30000005
+	n.Security = b.tree.AddSecurity(descriptor(0, 32, 545))
 	return n
 }
 
@@ -151,7 +152,7 @@ func sampleTree(t testing.TB) *tree.Tree {
 		b.file("Windows/"+name, "", tree.Bytes(fmt.Sprint("name ", i)))
 	}
 	id := b.file("Windows/with id", "", tree.Bytes("id"))
-	id.Ensure().ObjectID = []byte("0123456789abcdef")
+	id.Ensure().ObjectID = bytes.Repeat([]byte("0123456789abcdef"), 4) // NTFS-3G makes 64 bytes of 16
 	return b.tree
 }
 
@@ -166,8 +167,8 @@ func (b *builder) sampleStreams() {
 func (b *builder) sampleReparse() {
 	n := b.dir("Documents and Settings", "DOCUME~1")
 	n.Attributes |= tree.AttrHidden | tree.AttrSystem
-	b.reparse(n, tree.Reparse{Tag: 0xA0000003, Data: mountPoint(`C:\Users`)})
-	b.reparse(b.file("Windows/link", "", nil), tree.Reparse{Tag: 0xA000000C, Data: symlink("one.txt")})
+	b.reparse(n, tree.Reparse{Tag: 0xA0000003, Data: mountPoint(`C:\Users`), Fixed: true})
+	b.reparse(b.file("Windows/link", "", nil), tree.Reparse{Tag: 0xA000000C, Data: symlink("one.txt"), Fixed: true})
 	n = b.file("Windows/own tag", "", tree.Bytes("data beside the reparse point"))
 	n.Streams = []tree.Stream{{Name: "x", Data: tree.Bytes("y")}}
 	b.reparse(n, tree.Reparse{Tag: 0x20000042, Data: []byte("sixteen byte guidand data")})
@@ -178,10 +179,11 @@ func richTree(t testing.TB) *tree.Tree {
 	b := &builder{t: t, tree: sampleTree(t), tick: 1e9}
 	n := b.file("Windows/attributes.ea", "", tree.Bytes("has EAs"))
 	n.Ensure().EA = []tree.EA{{Name: "$KERNEL.PURGE.X", Value: []byte{1, 2, 3}, NeedEA: true}, {Name: "USER.EMPTY"}}
-	n.Extra.ObjectID = bytes.Repeat([]byte("0123456789abcdef"), 4)
+	n.Extra.ObjectID = []byte("0123456789abcdef")
+	n.Security = tree.NoSecurity
 	n = b.dir("Windows/dir junction", "")
 	n.Streams = []tree.Stream{{Name: "s", Data: tree.Bytes("on a junction")}}
-	b.reparse(n, tree.Reparse{Tag: 0xA0000003, Data: mountPoint(`C:\x`), Fixed: true})
+	b.reparse(n, tree.Reparse{Tag: 0xA0000003, Data: mountPoint(`C:\x`)})
 	b.reparse(b.file("Windows/empty reparse", "", nil), tree.Reparse{Tag: 0x80000042, Reserved: 7})
 	return b.tree
 }

@@ -114,8 +114,8 @@ func TestDeduplication(t *testing.T) {
 
 func TestSecurityIsShared(t *testing.T) {
 	f := mustOpen(t, writeTemp(t, WriteOptions{}, ImageSource{sampleTree(t), Image{}}))
-	if tr := mustTree(t, f, 1); len(tr.Security) != 2 {
-		t.Errorf("%d descriptors, want the two that are used", len(tr.Security))
+	if tr := mustTree(t, f, 1); len(tr.Security) != 3 {
+		t.Errorf("%d descriptors, want the three that are used", len(tr.Security))
 	}
 }
 
