@@ -1,0 +1,59 @@
+# winbake. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BUILD := build
+PLUGIN := $(BUILD)/packer-plugin-winbake
+PLUGIN_SOURCE := github.com/winbake/winbake
+GO_FILES := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
+
+build: $(PLUGIN) ## build the plugin for this machine
+
+$(PLUGIN): $(GO_FILES)
+	CGO_ENABLED=0 go build -trimpath -o $@ .
+
+demo: $(PLUGIN) ## bake the example's disks from stand-in media, with Packer
+	@tools/demo.sh $(BUILD)
+
+test: ## run all tests; judges that are not installed are skipped and named
+	@tools/judges.sh
+	@PACKER="$$(tools/packer.sh $(BUILD)/bin)" go test -timeout 40m ./...
+
+judges: ## install the programs that judge the output (Debian, Ubuntu)
+	@tools/judges.sh install
+
+lint: $(BUILD)/bin/golangci-lint ## check style and the import rules
+	$(BUILD)/bin/golangci-lint run
+
+$(BUILD)/bin/golangci-lint: tools/lint/go.mod
+	cd tools/lint && go build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+generate: ## rewrite generated files (HCL specs, docs)
+	@tools/generate.sh
+
+bootcode: ## assemble the boot records and stand-in boot programs (needs nasm)
+	internal/format/bootcode/build.sh
+	internal/standin/bootprog/build.sh
+
+cross: ## check that the other platforms build
+	@for t in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+	  echo "$$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null . ; done
+
+FUZZTIME ?= 60s
+fuzz: ## fuzz every parser for FUZZTIME each
+	@for p in $$(go list ./internal/...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+bench: $(PLUGIN) ## measure against the public tools in the same run
+	@tools/judges.sh
+	go test -run '^$$' -bench . -benchtime 2s ./internal/codec/...
+	WINBAKE_BENCH=1 go test -run '^TestCompareWithWimlib$$' -timeout 60m -v ./internal/bake
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+.PHONY: help build demo test judges lint generate bootcode cross fuzz bench clean

@@ -1,0 +1,2 @@
+@echo off
+rem A file that the example puts into the image.

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Rewrites the generated files. packer-sdc's struct-markdown looks for a parent folder called
+# packer-plugin-*, so it is run through a symbolic link of that name.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+link=$(mktemp -d)/packer-plugin-winbake
+trap 'rm -rf "$(dirname "$link")"' EXIT
+ln -s "$root" "$link"
+cd "$link"
+timeout 300 go generate ./builder/...
