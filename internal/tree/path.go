@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
@@ -218,23 +219,52 @@ func (t *Tree) CopyInto(path string, from *Tree, src *Node) error {
 			}
 			continue
 		}
-		if err := t.copyFile(dst, e, from); err != nil {
+		if err := t.copyFile(dst, e.Name, e.Short, from, e.Node); err != nil {
 			return fault.In(sub, err)
 		}
 	}
 	return nil
 }
 
-func (t *Tree) copyFile(dir *Node, e *Entry, from *Tree) error {
-	if old := t.Child(dir, e.Name); old != nil {
+// CopyFile copies the file src of the tree from (which may be t) to path in t, in place of what is
+// there, and returns the copy. Its content is shared, not read; its security descriptor and its
+// attributes come along, its names do not.
+func (t *Tree) CopyFile(path string, from *Tree, src *Node) (*Node, error) {
+	names := Split(path)
+	if len(names) == 0 || src.IsDir() {
+		return nil, fault.Invalidf("cannot copy a file to %q: both must be files", path)
+	}
+	name := names[len(names)-1]
+	dir, err := t.MkdirAll(strings.Join(names[:len(names)-1], "/"))
+	if err != nil {
+		return nil, err
+	}
+	if err := t.copyFile(dir, name, "", from, src); err != nil {
+		return nil, fault.In(path, err)
+	}
+	return t.Child(dir, name).Node, nil
+}
+
+// copyFile puts a copy of src into dir, in place of what has that name. Only the content is shared:
+// an edit of one of the two must not change the other.
+func (t *Tree) copyFile(dir *Node, name, short string, from *Tree, src *Node) error {
+	if old := t.Child(dir, name); old != nil {
+		if old.Node == src {
+			return nil
+		}
 		t.removeAll(old)
 	}
-	n := *e.Node
+	n := *src
 	n.Names = nil
+	n.Streams = slices.Clone(src.Streams)
+	if src.Extra != nil {
+		extra := *src.Extra
+		n.Extra = &extra
+	}
 	n.Security = NoSecurity
-	if sd := from.Descriptor(e.Node); sd != nil {
+	if sd := from.Descriptor(src); sd != nil {
 		n.Security = t.AddSecurity(sd)
 	}
-	_, err := t.Link(dir, e.Name, e.Short, &n)
+	_, err := t.Link(dir, name, short, &n)
 	return err
 }
