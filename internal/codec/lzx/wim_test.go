@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/winbake/packer-plugin-winbake/internal/oracle"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
 )
 
 // TestMeasureWIM / BenchmarkWIM decode the WIM named by WINBAKE_BENCH_WIM.
@@ -15,7 +15,7 @@ func BenchmarkWIM(b *testing.B) {
 	if path == "" {
 		b.Skip("WINBAKE_BENCH_WIM names no WIM to measure with")
 	}
-	blobs, size := oracle.WIMBlobs(b, path)
+	blobs, size := codectest.WIMBlobs(b, path)
 	d, err := NewDecoder(size)
 	if err != nil {
 		b.Fatal(err)
@@ -43,7 +43,7 @@ func BenchmarkWIM(b *testing.B) {
 }
 
 // checkBlobs decodes blobs and compares their hashes.
-func checkBlobs(t testing.TB, d *Decoder, blobs []oracle.WIMBlob, chunkSize int) {
+func checkBlobs(t testing.TB, d *Decoder, blobs []codectest.WIMBlob, chunkSize int) {
 	t.Helper()
 	dst := make([]byte, chunkSize)
 	for i, blob := range blobs {

@@ -1,4 +1,6 @@
-package oracle
+// Package codectest holds what the tests of the decoders share: the chunks of a WIM that wimlib wrote,
+// and a writer of bit streams for streams that no encoder would make.
+package codectest
 
 import (
 	"bytes"
