@@ -1,0 +1,32 @@
+package oracle
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// judged words a judge's refusal: its name, what it looked at, and its own words.
+func judged(judge, what string, err error, words string) error {
+	if err == nil {
+		return fmt.Errorf("%s rejects %s:\n%s", judge, what, strings.TrimSpace(words))
+	}
+	return fmt.Errorf("%s rejects %s: %w\n%s", judge, what, err, strings.TrimSpace(words))
+}
+
+// fatal ends the test on an error, else returns the value.
+func fatal[T any](t testing.TB, value T, err error) T {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// verdict fails the test, which goes on, if a judge had an objection.
+func verdict(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
