@@ -1,0 +1,201 @@
+// Package bake turns install media into a bootable disk. It is the whole flow: media, tree, edits,
+// layout, image. It knows nothing of Packer.
+package bake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+)
+
+// Progress hears how far a bake is. Its methods are called one at a time.
+type Progress interface {
+	// Stage says that a stage begins, in words for the person who waits.
+	Stage(name string)
+	// Advance says that done of total bytes of the stage are done.
+	Advance(done, total int64)
+}
+
+// Bake is one bake in progress. Its stages are called once each, in order; Close always.
+type Bake struct {
+	c      Config
+	medium *media.Medium
+	image  wim.Image
+	tree   *tree.Tree
+	disk   *layout.Disk
+	boot   bootFiles
+	plan   *layout.Plan
+	out    *outputs
+	inputs []Input
+}
+
+// Result is a finished bake.
+type Result struct {
+	// Files are the output files' paths, the disks first.
+	Files    []string
+	Manifest *Manifest
+}
+
+// New starts a bake. The config has no problems.
+func New(c Config) *Bake {
+	if c.Progress == nil {
+		c.Progress = silent{}
+	}
+	return &Bake{c: c}
+}
+
+type silent struct{}
+
+func (silent) Stage(string)         {}
+func (silent) Advance(int64, int64) {}
+
+// Run is the whole bake. provision, which may be nil, changes the tree before it is laid out.
+func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Result, err error) {
+	if err := errors.Join(c.Problems()...); err != nil {
+		return nil, err
+	}
+	b := New(c)
+	defer func() { err = errors.Join(err, b.Close()) }()
+	for _, stage := range []func(context.Context) error{
+		b.OpenMedia,
+		b.LoadTree,
+		func(context.Context) error { return b.provision(provision) },
+		b.InstallBoot,
+		b.Plan,
+		b.Write,
+		b.Verify,
+	} {
+		if err := stage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return b.Publish(ctx)
+}
+
+func (b *Bake) provision(f func(*tree.Tree) error) error {
+	if f == nil {
+		return nil
+	}
+	return f(b.tree)
+}
+
+// OpenMedia opens the medium and finds the image in it.
+func (b *Bake) OpenMedia(context.Context) (err error) {
+	b.c.Progress.Stage("Opening " + b.c.Media)
+	if b.medium, err = media.Open(b.c.Media); err != nil {
+		return err
+	}
+	b.image, err = b.medium.Find(b.c.Image)
+	return err
+}
+
+// LoadTree reads the image's directory tree. Contents stay in the medium.
+func (b *Bake) LoadTree(ctx context.Context) (err error) {
+	b.c.Progress.Stage(fmt.Sprintf("Reading image %d, %s", b.image.Index, b.image.Name))
+	if b.tree, err = b.medium.WIM.Tree(b.image.Index); err != nil {
+		return err
+	}
+	if b.c.BuildTime.IsZero() {
+		b.c.BuildTime = b.imageTime()
+	}
+	b.tree.Now = filetime.From(b.c.BuildTime)
+	return ctx.Err()
+}
+
+// imageTime is when the image was last changed, or a fixed time when it does not say.
+func (b *Bake) imageTime() time.Time {
+	for _, t := range []filetime.Time{b.image.Modified, b.image.Created} {
+		if t != 0 {
+			return t.Time()
+		}
+	}
+	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// Tree is the Windows volume, from LoadTree on. Changing it before InstallBoot is what
+// provisioners do.
+func (b *Bake) Tree() *tree.Tree { return b.tree }
+
+// Plan places everything on the disk.
+func (b *Bake) Plan(ctx context.Context) (err error) {
+	b.c.Progress.Stage("Laying out the disk")
+	b.plan, err = b.disk.Plan(layout.Contents{
+		Windows: b.tree, System: b.boot.system, MBR: b.boot.records.MBR, NTFS: b.boot.records.NTFS,
+	})
+	if err != nil {
+		return fault.In("size", err)
+	}
+	return ctx.Err()
+}
+
+// Write fills the output files under their temporary names, and hashes the medium meanwhile.
+func (b *Bake) Write(ctx context.Context) (err error) {
+	b.c.Progress.Stage("Writing " + b.c.Name)
+	if b.out, err = createOutputs(&b.c); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		total := image.Total(b.plan)
+		advance := func(done int64) { b.c.Progress.Advance(done, total) }
+		return explainWrite(image.Write(ctx, b.plan, advance, b.out.targets()...))
+	})
+	g.Go(func() (err error) {
+		b.inputs, err = hashInputs(ctx, b.medium)
+		return err
+	})
+	return g.Wait()
+}
+
+// Verify reads the metadata of the outputs back and finishes their formats.
+func (b *Bake) Verify(ctx context.Context) error {
+	b.c.Progress.Stage("Verifying")
+	for _, o := range b.out.files {
+		if err := image.Verify(ctx, b.plan, o.file); err != nil {
+			return fault.In(o.name, err)
+		}
+		if err := o.finish(&b.c, b.disk); err != nil {
+			return fault.In(o.name, err)
+		}
+	}
+	return nil
+}
+
+// Publish hashes the outputs, writes the manifest, and gives everything its final name.
+func (b *Bake) Publish(ctx context.Context) (*Result, error) {
+	if !b.c.NoChecksums {
+		b.c.Progress.Stage("Checksums")
+		if err := b.out.hash(ctx, b.c.Progress); err != nil {
+			return nil, err
+		}
+	}
+	m := b.manifest()
+	paths, err := b.out.publish(m)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Files: paths, Manifest: m}, nil
+}
+
+// Close releases the medium and removes what was not published.
+func (b *Bake) Close() error {
+	var err error
+	if b.out != nil {
+		err = b.out.discard()
+	}
+	if b.medium != nil {
+		err = errors.Join(err, b.medium.Close())
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package bake
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+)
+
+// bootFiles is what the disk starts from.
+type bootFiles struct {
+	system  *tree.Tree // of the system partition; nil where Windows' own partition is it
+	records struct{ MBR, NTFS []byte }
+	origins map[string]string
+}
+
+// recordSources are the files that hold Microsoft's boot records: first those of the media folder,
+// then those of the image.
+var recordSources = struct{ media, image []string }{
+	media: []string{"boot/bootsect.exe"},
+	image: []string{"Windows/System32/bootsect.exe", "Windows/System32/untfs.dll", "Windows/System32/vdsutil.dll", "Windows/System32/winsetup.dll"},
+}
+
+// InstallBoot partitions the disk and does bcdboot's and bootsect's work on the trees.
+func (b *Bake) InstallBoot(ctx context.Context) (err error) {
+	b.c.Progress.Stage("Installing the boot files")
+	if b.c.Seed == "" {
+		b.c.Seed = b.seed()
+	}
+	b.disk, err = layout.New(layout.Spec{
+		Size: b.c.Size, Firmware: b.c.Firmware, Label: b.c.Label, Seed: []byte(b.c.Seed), Time: filetime.From(b.c.BuildTime),
+	})
+	if err != nil {
+		return err
+	}
+	if b.c.Firmware == layout.BIOS {
+		if err := b.findRecords(); err != nil {
+			return err
+		}
+	} else {
+		b.boot.system = tree.New(b.tree.Now)
+	}
+	system := b.boot.system
+	if system == nil {
+		system = b.tree
+	}
+	if err := boot.Install(b.tree, system, b.bootOptions()); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// seed identifies the medium and the image without reading all of it.
+func (b *Bake) seed() string {
+	sum := b.medium.WIM.Fingerprint(b.image.Index)
+	return hex.EncodeToString(sum[:])
+}
+
+func (b *Bake) findRecords() error {
+	var sources []bootcode.Source
+	for _, path := range recordSources.media {
+		if c := b.medium.Host(path); c != nil {
+			sources = append(sources, bootcode.Source{Name: path, Content: c})
+		}
+	}
+	for _, path := range recordSources.image {
+		if e := b.tree.Find(path); e != nil && e.Node.Data != nil {
+			sources = append(sources, bootcode.Source{Name: path, Content: e.Node.Data})
+		}
+	}
+	records, err := bootcode.Select(sources)
+	if err != nil {
+		return fault.In("boot records", err)
+	}
+	b.boot.records.MBR, b.boot.records.NTFS = records.MBR.Code, records.NTFS.Code
+	b.boot.origins = map[string]string{"mbr": records.MBR.Origin, "ntfs": records.NTFS.Origin}
+	return nil
+}
+
+func (b *Bake) bootOptions() boot.Options {
+	o := boot.Options{
+		Firmware: boot.BIOS,
+		Locale:   b.c.Locale,
+		UseEX:    b.c.UseEX,
+		Loader:   b.disk.Identifier("bcd loader"),
+		Resume:   b.disk.Identifier("bcd resume"),
+		Time:     b.tree.Now,
+		OS:       b.device(layout.Windows),
+		System:   b.device(layout.Windows),
+	}
+	if b.c.Firmware == layout.UEFI {
+		o.Firmware = boot.UEFI
+		o.System = b.device(layout.System)
+	}
+	if o.Locale == "" {
+		o.Locale = b.image.DefaultLanguage
+	}
+	return o
+}
+
+// device names a partition for the boot configuration.
+func (b *Bake) device(r layout.Role) bcd.Device {
+	p := b.disk.Find(r)
+	if b.c.Firmware == layout.BIOS {
+		return bcd.MBRPartition(b.disk.Signature, uint64(p.Offset))
+	}
+	return bcd.GPTPartition(b.disk.ID, p.ID)
+}

@@ -1,0 +1,112 @@
+package bake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
+)
+
+// Format is a kind of output file.
+type Format string
+
+// The formats.
+const (
+	Raw Format = "raw" // the disk, byte for byte, sparse
+	VHD Format = "vhd" // a fixed VHD: the disk and a footer
+)
+
+// Formats are the accepted values.
+var Formats = []Format{Raw, VHD}
+
+// Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
+type Config struct {
+	// Media is a WIM, or a folder that holds sources/install.wim.
+	Media string
+	// Image selects one of its images: index, name or edition. May be empty where there is only one.
+	Image string
+	// Size is the disk's, in bytes.
+	Size     int64
+	Firmware layout.Firmware
+	Formats  []Format
+	// OutputDir receives <Name>.<format>, manifest.json and checksums.sha256.
+	OutputDir string
+	Name      string
+	// Force lets the bake replace output files that are there.
+	Force bool
+	// Label is the Windows volume's; empty is allowed.
+	Label string
+	// Locale of the boot menu, such as "en-US"; empty takes the image's default language.
+	Locale string
+	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
+	UseEX bool
+	// BuildTime stamps what the bake creates; zero takes the image's own last change.
+	BuildTime time.Time
+	// Seed makes the disk's identifiers; empty derives it from the medium.
+	Seed string
+	// Tags are copied into the manifest.
+	Tags map[string]string
+	// NoChecksums leaves out the SHA-256 of the outputs, which takes a read of the whole disk,
+	// holes included.
+	NoChecksums bool
+	// Tool and its version go into the manifest.
+	Tool string
+	// Progress hears how far the bake is; nil is allowed.
+	Progress Progress
+}
+
+// Problems returns every mistake in the config, each naming its field. It touches nothing.
+func (c *Config) Problems() []error {
+	var out []error
+	add := func(format string, args ...any) { out = append(out, fault.Invalidf(format, args...)) }
+	if c.Media == "" {
+		add("media: give a WIM file, or a folder that holds sources/install.wim")
+	}
+	if c.OutputDir == "" {
+		add("output_directory: must not be empty")
+	}
+	if c.Name == "" || strings.ContainsAny(c.Name, `/\`) || strings.HasPrefix(c.Name, ".") {
+		add("name: %q is not a usable file name", c.Name)
+	}
+	if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
+		out = append(out, err)
+	}
+	out = append(out, c.formatProblems()...)
+	if len([]rune(c.Label)) > 32 {
+		add("label: %q is longer than NTFS's 32 characters", c.Label)
+	}
+	for key := range c.Tags {
+		if key == "" {
+			add("tags: a tag needs a name")
+		}
+		if strings.EqualFold(key, tagWinRE) {
+			add("tags: %s is set by winbake itself", tagWinRE)
+		}
+	}
+	return out
+}
+
+func (c *Config) formatProblems() []error {
+	var out []error
+	if len(c.Formats) == 0 {
+		out = append(out, fault.Invalidf("formats: name at least one of %q", Formats))
+	}
+	for i, f := range c.Formats {
+		switch {
+		case !slices.Contains(Formats, f):
+			out = append(out, fault.Invalidf("formats: %q is not one of %q", f, Formats))
+		case slices.Contains(c.Formats[:i], f):
+			out = append(out, fault.Invalidf("formats: %q stands there twice", f))
+		case f == VHD && c.Size > vhd.MaxSize:
+			out = append(out, fault.Invalidf("formats: a VHD ends at %d GiB, and size is %d bytes", vhd.MaxSize>>30, c.Size))
+		}
+	}
+	return out
+}
+
+// File returns the name of the output file of a format.
+func (c *Config) file(f Format) string { return fmt.Sprintf("%s.%s", c.Name, f) }

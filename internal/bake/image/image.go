@@ -1,0 +1,65 @@
+// Package image fills a disk from a plan: partition tables, boot records, file systems, contents.
+//
+// It writes each byte once, contents in the order of the medium, and leaves holes where nothing is.
+package image
+
+import (
+	"context"
+	"io"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+)
+
+// Total is the number of bytes that Write will report to its progress function.
+func Total(p *layout.Plan) int64 {
+	var n int64
+	for _, v := range p.Volumes {
+		for placement := range v.Placements() {
+			n += tree.SizeOf(placement.Content)
+		}
+		for _, r := range v.Regions() {
+			n += r.Length
+		}
+	}
+	return n
+}
+
+// Write fills the targets, each of them a disk of zeros. progress is called from one goroutine
+// with the number of bytes written so far. All targets get the same bytes.
+func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targets ...io.WriterAt) error {
+	for _, target := range targets {
+		if err := writeTable(target, p); err != nil {
+			return err
+		}
+	}
+	var done int64
+	advance := func(n int64) {
+		done += n
+		progress(done)
+	}
+	for _, v := range p.Volumes {
+		base := v.Partition.Offset
+		if err := run(ctx, dataJobs(v.Placements(), base), targets, advance); err != nil {
+			return fault.In(string(v.Partition.Role)+" partition", err)
+		}
+		if err := run(ctx, metadataJobs(v.Plan, base), targets, advance); err != nil {
+			return fault.In(string(v.Partition.Role)+" partition", err)
+		}
+	}
+	return nil
+}
+
+func writeTable(w io.WriterAt, p *layout.Plan) error {
+	partitions := make([]disk.Partition, len(p.Disk.Partitions))
+	for i := range partitions {
+		partitions[i] = p.Disk.Partitions[i].Partition
+	}
+	size := p.Disk.Spec.Size
+	if p.Disk.Spec.Firmware == layout.BIOS {
+		return disk.WriteMBR(w, size, p.Disk.Signature, p.MBRCode, partitions)
+	}
+	return disk.WriteGPT(w, size, p.Disk.ID, partitions)
+}

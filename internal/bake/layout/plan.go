@@ -1,0 +1,75 @@
+package layout
+
+import (
+	"fmt"
+
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
+	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/volume"
+)
+
+// Plan is a disk with every cluster of its volumes assigned.
+type Plan struct {
+	Disk    *Disk
+	Volumes []Volume
+	// MBRCode is what goes into sector 0 of an MBR disk.
+	MBRCode []byte
+}
+
+// Volume is a planned file system in its partition.
+type Volume struct {
+	Partition *Partition
+	volume.Plan
+}
+
+// Contents are what the partitions are filled with.
+type Contents struct {
+	// Windows is the Windows volume; System the system partition's, nil where the disk has none.
+	Windows, System *tree.Tree
+	// MBR and NTFS are the boot records of a BIOS disk.
+	MBR, NTFS []byte
+}
+
+// Plan places the trees on the disk.
+func (d *Disk) Plan(c Contents) (*Plan, error) {
+	p := &Plan{Disk: d}
+	if d.Spec.Firmware == BIOS {
+		p.MBRCode = c.MBR
+	}
+	for i := range d.Partitions {
+		part := &d.Partitions[i]
+		v, err := d.planVolume(part, c)
+		if err != nil {
+			return nil, fault.In(fmt.Sprintf("%s partition", part.Role), err)
+		}
+		if v != nil {
+			p.Volumes = append(p.Volumes, Volume{part, v})
+		}
+	}
+	return p, nil
+}
+
+func (d *Disk) planVolume(part *Partition, c Contents) (volume.Plan, error) {
+	content := c.Windows
+	if part.Role == System {
+		content = c.System
+	}
+	start := uint64(part.Offset / 512)
+	switch part.FileSystem {
+	case FAT32:
+		return fat32.NewPlan(content, fat32.Options{
+			Size: part.Size, StartLBA: start, Label: part.Label, Serial: uint32(part.Serial), Time: d.Spec.Time,
+		})
+	case NTFS:
+		var code []byte
+		if part.Active {
+			code = c.NTFS
+		}
+		return ntfs.NewPlan(content, ntfs.Options{
+			Size: part.Size, StartLBA: start, Label: part.Label, Serial: part.Serial, Time: d.Spec.Time, BootCode: code,
+		})
+	}
+	return nil, nil
+}

@@ -1,0 +1,159 @@
+package bake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+)
+
+// ManifestVersion is the version of manifest.json's schema.
+const ManifestVersion = 1
+
+// tagWinRE says whether the image carries the Windows Recovery Environment. It is always there.
+const tagWinRE = "WinRE"
+
+// winREPath is where an image carries its recovery environment until Windows sets it up.
+const winREPath = "Windows/System32/Recovery/Winre.wim"
+
+// Manifest is what manifest.json says about a bake. Equal inputs give equal manifests.
+type Manifest struct {
+	SchemaVersion int               `json:"schema_version"`
+	Tool          string            `json:"tool"`
+	BuildTime     time.Time         `json:"build_time"`
+	Inputs        []Input           `json:"inputs"`
+	Windows       WindowsInfo       `json:"windows"`
+	Disk          DiskInfo          `json:"disk"`
+	Packages      Packages          `json:"packages"`
+	WinRE         WinRE             `json:"winre"`
+	Tags          map[string]string `json:"tags"`
+	Files         []File            `json:"files"`
+}
+
+// Input is a file that the bake read.
+type Input struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// WindowsInfo is what the medium says about the image.
+type WindowsInfo struct {
+	Index        int      `json:"index"`
+	Name         string   `json:"name"`
+	Edition      string   `json:"edition"`
+	Installation string   `json:"installation_type"`
+	Version      string   `json:"version"`
+	Architecture string   `json:"architecture"`
+	Languages    []string `json:"languages"`
+}
+
+// DiskInfo is the disk's layout.
+type DiskInfo struct {
+	Size       int64           `json:"size"`
+	Firmware   layout.Firmware `json:"firmware"`
+	ID         string          `json:"id"` // GPT disk GUID, or MBR signature as 8 hexadecimal digits
+	Partitions []PartitionInfo `json:"partitions"`
+	// BootRecords says where the boot records came from: "winbake" or a path in the media.
+	BootRecords map[string]string `json:"boot_records,omitempty"`
+}
+
+// PartitionInfo is one partition.
+type PartitionInfo struct {
+	Role       layout.Role       `json:"role"`
+	Offset     int64             `json:"offset"`
+	Size       int64             `json:"size"`
+	Type       string            `json:"type"`
+	ID         string            `json:"id,omitempty"`
+	FileSystem layout.FileSystem `json:"file_system,omitempty"`
+	Label      string            `json:"label,omitempty"`
+}
+
+// Packages are the update packages; installed and staged are never mixed.
+type Packages struct {
+	Installed []string `json:"installed"`
+	Staged    []string `json:"staged"`
+}
+
+// WinRE says whether the image carries the recovery environment.
+type WinRE struct {
+	Present bool   `json:"present"`
+	Path    string `json:"path,omitempty"`
+}
+
+// File is an output.
+type File struct {
+	Name   string `json:"name"`
+	Format Format `json:"format"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+func (m *Manifest) marshal() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	return append(b, '\n'), err
+}
+
+func (b *Bake) manifest() *Manifest {
+	m := &Manifest{
+		SchemaVersion: ManifestVersion, Tool: b.c.Tool, BuildTime: b.c.BuildTime, Inputs: b.inputs,
+		Windows: b.windowsInfo(), Disk: b.diskInfo(), Tags: maps.Clone(b.c.Tags),
+		Packages: Packages{Installed: []string{}, Staged: []string{}},
+	}
+	if e := b.tree.Find(winREPath); e != nil {
+		m.WinRE = WinRE{Present: true, Path: winREPath}
+	}
+	if m.Tags == nil {
+		m.Tags = map[string]string{}
+	}
+	m.Tags[tagWinRE] = "False"
+	if m.WinRE.Present {
+		m.Tags[tagWinRE] = "True"
+	}
+	for _, o := range b.out.files {
+		m.Files = append(m.Files, File{Name: o.name, Format: o.format, Size: o.size, SHA256: o.sha256})
+	}
+	return m
+}
+
+func (b *Bake) windowsInfo() WindowsInfo {
+	i := b.image
+	return WindowsInfo{
+		Index: i.Index, Name: i.Name, Edition: i.EditionID, Installation: i.InstallationType,
+		Version: i.Version.String(), Architecture: i.Arch, Languages: i.Languages,
+	}
+}
+
+func (b *Bake) diskInfo() DiskInfo {
+	d := b.disk
+	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins}
+	mbr := d.Spec.Firmware == layout.BIOS
+	if mbr {
+		info.ID = fmt.Sprintf("%08x", d.Signature)
+	}
+	for _, p := range d.Partitions {
+		pi := PartitionInfo{Role: p.Role, Offset: p.Offset, Size: p.Size, FileSystem: p.FileSystem, Label: p.Label}
+		if mbr {
+			pi.Type = fmt.Sprintf("%02x", p.MBRType)
+		} else {
+			pi.Type, pi.ID = p.Type.String(), p.ID.String()
+		}
+		info.Partitions = append(info.Partitions, pi)
+	}
+	return info
+}
+
+func hashInputs(ctx context.Context, m *media.Medium) ([]Input, error) {
+	info, err := os.Stat(m.Path)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := m.SHA256(ctx)
+	return []Input{{Name: filepath.Base(m.Path), Size: info.Size(), SHA256: sum}}, err
+}

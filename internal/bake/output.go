@@ -1,0 +1,226 @@
+package bake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
+)
+
+const (
+	manifestName  = "manifest.json"
+	checksumsName = "checksums.sha256"
+	// partialSuffix marks a file that is still being written. A killed bake leaves it at worst.
+	partialSuffix = ".partial"
+)
+
+// outputs are the files of a bake, written beside their final names.
+type outputs struct {
+	dir     string
+	madeDir bool
+	files   []*output
+	// pending are the paths that discard removes.
+	pending []string
+}
+
+// output is one disk file.
+type output struct {
+	name   string
+	format Format
+	disk   int64 // bytes of the disk
+	size   int64 // bytes of the file
+	sha256 string
+	file   *os.File
+}
+
+// createOutputs makes the sparse files. Without Force, a file that is already there is an error.
+func createOutputs(c *Config) (_ *outputs, err error) {
+	o := &outputs{dir: c.OutputDir}
+	if !c.Force {
+		if err := o.refuseExisting(c); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(c.OutputDir); errors.Is(err, fs.ErrNotExist) {
+		o.madeDir = true
+	}
+	if err := os.MkdirAll(c.OutputDir, 0o755); err != nil {
+		return nil, fault.In("output_directory", err)
+	}
+	for _, f := range c.Formats {
+		path := filepath.Join(c.OutputDir, c.file(f)+partialSuffix)
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, o.discard())
+		}
+		file, err := image.Create(path, c.Size)
+		if err != nil {
+			return nil, errors.Join(explainWrite(err), o.discard())
+		}
+		o.pending = append(o.pending, path)
+		o.files = append(o.files, &output{name: c.file(f), format: f, disk: c.Size, size: c.Size, file: file})
+	}
+	return o, nil
+}
+
+func (o *outputs) refuseExisting(c *Config) error {
+	names := []string{manifestName, checksumsName}
+	for _, f := range c.Formats {
+		names = append(names, c.file(f))
+	}
+	for _, name := range names {
+		if _, err := os.Lstat(filepath.Join(o.dir, name)); err == nil {
+			return fault.Invalidf("output_directory: %s is already there; remove it, choose another directory, or use -force", filepath.Join(o.dir, name))
+		}
+	}
+	return nil
+}
+
+func (o *outputs) targets() []io.WriterAt {
+	targets := make([]io.WriterAt, len(o.files))
+	for i, f := range o.files {
+		targets[i] = f.file
+	}
+	return targets
+}
+
+// finish adds what the format has beyond the disk.
+func (o *output) finish(c *Config, d *layout.Disk) error {
+	if o.format != VHD {
+		return nil
+	}
+	footer, err := vhd.Footer{Size: o.disk, Time: c.BuildTime, ID: d.Identifier("vhd")}.Marshal()
+	if err != nil {
+		return err
+	}
+	if _, err := o.file.WriteAt(footer, o.disk); err != nil {
+		return explainWrite(err)
+	}
+	o.size = o.disk + int64(len(footer))
+	return nil
+}
+
+// hash takes the SHA-256 of every file, side by side.
+func (o *outputs) hash(ctx context.Context, p Progress) error {
+	var mu sync.Mutex
+	var done, total int64
+	for _, f := range o.files {
+		total += f.size
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, f := range o.files {
+		g.Go(func() error {
+			h := sha256.New()
+			w := writerFunc(func(b []byte) (int, error) {
+				mu.Lock()
+				done += int64(len(b))
+				p.Advance(done, total)
+				mu.Unlock()
+				if err := ctx.Err(); err != nil {
+					return 0, err
+				}
+				return h.Write(b)
+			})
+			err := image.ReadSparse(w, f.file, f.size)
+			f.sha256 = hex.EncodeToString(h.Sum(nil))
+			return fault.In(f.name, err)
+		})
+	}
+	return g.Wait()
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// publish flushes the files and renames them, the manifest last: where there is a manifest, all it
+// names is there and whole.
+func (o *outputs) publish(m *Manifest) ([]string, error) {
+	text, err := m.marshal()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range o.files {
+		if err := errors.Join(f.file.Sync(), f.file.Close()); err != nil {
+			return nil, explainWrite(fault.In(f.name, err))
+		}
+		f.file = nil
+	}
+	if err := o.writeText(checksumsName, o.checksums(text)); err != nil {
+		return nil, err
+	}
+	if err := o.writeText(manifestName, text); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, partial := range o.pending {
+		final := strings.TrimSuffix(partial, partialSuffix)
+		if err := os.Rename(partial, final); err != nil {
+			return nil, err
+		}
+		paths = append(paths, final)
+	}
+	o.pending = nil
+	return paths, nil
+}
+
+func (o *outputs) writeText(name string, text []byte) error {
+	path := filepath.Join(o.dir, name+partialSuffix)
+	o.pending = append(o.pending, path)
+	return explainWrite(os.WriteFile(path, text, 0o644))
+}
+
+// checksums is what `sha256sum -c` reads.
+func (o *outputs) checksums(manifest []byte) []byte {
+	var b strings.Builder
+	for _, f := range o.files {
+		if f.sha256 != "" {
+			fmt.Fprintf(&b, "%s  %s\n", f.sha256, f.name)
+		}
+	}
+	fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(manifest), manifestName)
+	return []byte(b.String())
+}
+
+// discard closes everything and removes what has no final name.
+func (o *outputs) discard() error {
+	var errs []error
+	for _, f := range o.files {
+		if f.file != nil {
+			errs = append(errs, f.file.Close())
+			f.file = nil
+		}
+	}
+	for _, path := range o.pending {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if len(o.pending) > 0 && o.madeDir {
+		_ = os.Remove(o.dir) // only if nothing else came into it
+	}
+	o.pending = nil
+	return errors.Join(errs...)
+}
+
+// explainWrite adds to a full disk what to do about it.
+func explainWrite(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: the file system below output_directory is full; free some room or choose another output_directory", err)
+	}
+	return err
+}
