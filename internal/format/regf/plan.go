@@ -67,7 +67,9 @@ func (p *plan) key(k *Key, depth int) error {
 	p.add(2 * utf16le.Len(k.Class))
 	p.add(2*listSize + 8*len(k.children))
 	p.add(4 * len(k.values))
-	p.use(k.Security)
+	if err := p.use(k.Security); err != nil {
+		return err
+	}
 	for i := range k.values {
 		if err := p.value(&k.values[i]); err != nil {
 			return err
@@ -89,18 +91,22 @@ func (p *plan) value(v *Value) error {
 }
 
 // use counts a key with the descriptor sd.
-func (p *plan) use(sd []byte) {
+func (p *plan) use(sd []byte) error {
 	if len(sd) == 0 {
-		return
+		return nil
 	}
 	i, ok := p.index[string(sd)]
 	if !ok {
+		if err := checkSecurity(sd); err != nil {
+			return err
+		}
 		i = len(p.security)
 		p.index[string(sd)] = i
 		p.security = append(p.security, sd)
 		p.refs = append(p.refs, 0)
 	}
 	p.refs[i]++
+	return nil
 }
 
 // segmented says that data are stored in a db record.

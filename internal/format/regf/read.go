@@ -143,6 +143,9 @@ func (r *reader) key(k *Key, off uint32, depth int) error {
 		return corrupt(int(off), "a UTF-16 name of %d bytes", n.NameLen)
 	}
 	k.Name = decodeName(p[nodeSize:nodeSize+int(n.NameLen)], comp)
+	if utf16Bytes(k.Name) > maxLongestKey {
+		return corrupt(int(off), "a key name of %d bytes", n.NameLen)
+	}
 	if depth > maxDepth {
 		return corrupt(int(off), "more than %d levels of keys", maxDepth)
 	}
@@ -208,8 +211,12 @@ func (r *reader) keySecurity(k *Key, off uint32) error {
 	if int64(s.Length) > int64(len(p)-secSize) {
 		return corrupt(int(off), "security descriptor of %d bytes in a cell of %d", s.Length, len(p))
 	}
-	k.Security = slices.Clone(p[secSize : secSize+s.Length])
-	r.security[off] = k.Security
+	sd := slices.Clone(p[secSize : secSize+s.Length])
+	if err := checkSecurity(sd); err != nil {
+		return corrupt(int(off), "%v", err)
+	}
+	k.Security = sd
+	r.security[off] = sd
 	return nil
 }
 
