@@ -45,13 +45,9 @@ func checkNewName(name string) error {
 	return nil
 }
 
-// Split cuts a '/' path into names. A leading '/' and a trailing one are ignored.
+// Split cuts a '/' path into names. Like the shell, it ignores empty ones.
 func Split(path string) []string {
-	path = strings.Trim(path, "/")
-	if path == "" {
-		return nil
-	}
-	return strings.Split(path, "/")
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
 // Find returns the entry at path, or nil. The root has no entry; use Lookup for nodes.
