@@ -44,7 +44,7 @@ const (
 	flagXPRESS       = 0x20000
 	flagLZX          = 0x40000
 	flagLZMS         = 0x80000
-	flagXPRESS2      = 0x200000 // written by Windows for XPRESS with 4 KiB chunks
+	flagXPRESS2      = 0x200000 // XPRESS too; said to go with small chunks
 )
 
 // Resource flags, in the top byte of the stored size.
@@ -220,15 +220,16 @@ func (h *header) validateTables(fileSize int64) error {
 
 // format returns how the file's compressed resources are compressed.
 func (h *header) format() (Format, error) {
-	f := None
-	switch {
-	case h.Flags&flagCompressed == 0:
+	if h.Flags&flagCompressed == 0 {
 		return None, nil
-	case h.Flags&(flagXPRESS|flagXPRESS2) != 0 && h.Flags&(flagLZX|flagLZMS) == 0:
+	}
+	var f Format
+	switch h.Flags & (flagXPRESS | flagXPRESS2 | flagLZX | flagLZMS) {
+	case flagXPRESS, flagXPRESS2, flagXPRESS | flagXPRESS2:
 		f = XPRESS
-	case h.Flags&flagLZX != 0 && h.Flags&flagLZMS == 0:
+	case flagLZX:
 		f = LZX
-	case h.Flags&flagLZMS != 0 && h.Flags&flagLZX == 0:
+	case flagLZMS:
 		f = LZMS
 	default:
 		return None, fault.Unsupportedf(0x10, "compression flags %#x", h.Flags)
