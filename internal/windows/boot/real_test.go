@@ -1,0 +1,139 @@
+package boot
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/oracle"
+)
+
+// sampleStore returns a real store from the folder of sample files, or skips the test quietly.
+func sampleStore(t *testing.T, name string) *bcd.Store {
+	t.Helper()
+	dir := os.Getenv("WINBAKE_SAMPLES")
+	if dir == "" {
+		_, file, _, _ := runtime.Caller(0)
+		dir = filepath.Join(filepath.Dir(file), "../../../../shared/samples")
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Skipf("no sample %s", name)
+	}
+	if filepath.Ext(name) == ".xz" {
+		oracle.Need(t, "xz")
+		if data, err = exec.Command("xz", "-dc", path).Output(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := bcd.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func element(t *testing.T, o *bcd.Object, id bcd.ElementID) bcd.Element {
+	t.Helper()
+	e, ok := o.Element(id)
+	if !ok {
+		t.Fatalf("%s has no %s", o.ID, o.Type.Name(id))
+	}
+	return e
+}
+
+// like returns the options that should give the store that Windows made.
+func like(t *testing.T, s *bcd.Store, firmware Firmware) Options {
+	t.Helper()
+	manager, loader := s.Object(bcd.BootManager), s.Resolve(bcd.Default)
+	o := Options{Firmware: firmware, LoaderID: loader.ID, Time: s.Time}
+	var err error
+	if o.System, err = element(t, manager, bcd.ElemDevice).Device(); err != nil {
+		t.Fatal(err)
+	}
+	os, err := element(t, loader, bcd.ElemOSDevice).Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.OS = On(os)
+	if o.ResumeID, err = element(t, loader, bcd.ElemResumeObject).Object(); err != nil {
+		t.Fatal(err)
+	}
+	if o.Locale, err = element(t, loader, bcd.ElemLocale).Text(); err != nil {
+		t.Fatal(err)
+	}
+	if o.Description, err = element(t, loader, bcd.ElemDescription).Text(); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// lines returns what each object of a store prints, without the elements named.
+func lines(t *testing.T, s *bcd.Store, without ...string) map[string]string {
+	t.Helper()
+	var b strings.Builder
+	if err := s.Print(&b, bcd.PrintOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	objects := map[string]string{}
+	for object := range strings.SplitSeq(b.String(), "\n\n") {
+		kept := slices.DeleteFunc(strings.Split(strings.TrimSpace(object), "\n"), func(line string) bool {
+			name, _, _ := strings.Cut(line, " ")
+			return slices.Contains(without, name)
+		})
+		objects[kept[2]] = strings.Join(kept, "\n")
+	}
+	return objects
+}
+
+// Setup's own store of a Windows 10 on UEFI has the same objects with the same elements, but for
+// what reagentc adds and for the firmware's entries.
+func TestLikeSetupUEFI(t *testing.T) {
+	s := sampleStore(t, "bcd/mkorman90+regipy/regipy_tests/data/BCD.xz")
+	ours, err := NewStore(windows10.tree(t), like(t, s, UEFI))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reagentc := []string{"recoverysequence", "recoveryenabled", "displaymessageoverride"}
+	want := lines(t, s, reagentc...)
+	got := lines(t, ours)
+	if len(got) != 11 {
+		t.Errorf("%d objects", len(got))
+	}
+	for id, text := range got {
+		if want[id] != text {
+			t.Errorf("ours:\n%s\nSetup's:\n%s", text, want[id])
+		}
+	}
+}
+
+// The same for a BIOS store by bcdboot, which a Linux deployer edited: it starts Windows from the
+// boot device, and has two languages.
+func TestLikeBcdbootBIOS(t *testing.T) {
+	s := sampleStore(t, "bcd/mhkarimi1383+windeploy-linux/BCD")
+	ours, err := NewStore(windows10.tree(t), like(t, s, BIOS))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := []string{"device", "locale"}
+	want := lines(t, s, edited...)
+	// bcdboot adds no filedevice before the first hibernation; Setup does, as above.
+	got := lines(t, ours, append(edited, "filedevice", "debugoptionenabled")...)
+	if len(got) != 11 {
+		t.Errorf("%d objects", len(got))
+	}
+	for id, text := range got {
+		if !strings.EqualFold(want[id], text) {
+			t.Errorf("ours:\n%s\nbcdboot's:\n%s", text, want[id])
+		}
+	}
+	if s.Description.KeyName != ours.Description.KeyName || s.Description.System != ours.Description.System || ours.Description.FirmwareModified {
+		t.Errorf("description %+v, bcdboot's %+v", ours.Description, s.Description)
+	}
+}
