@@ -84,14 +84,15 @@ func (b *Bake) findRecords() error {
 }
 
 func (b *Bake) bootOptions() boot.Options {
+	loader, resume := boot.IDs([]byte(b.disk.Identifier("boot entries").String()))
 	o := boot.Options{
 		Firmware: boot.BIOS,
 		Locale:   b.c.Locale,
-		UseEX:    b.c.UseEX,
-		Loader:   b.disk.Identifier("bcd loader"),
-		Resume:   b.disk.Identifier("bcd resume"),
+		EX:       b.c.UseEX,
+		LoaderID: loader,
+		ResumeID: resume,
 		Time:     b.tree.Now,
-		OS:       b.device(layout.Windows),
+		OS:       boot.On(b.device(layout.Windows)),
 		System:   b.device(layout.Windows),
 	}
 	if b.c.Firmware == layout.UEFI {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/secdesc"
+	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/standin/bootprog"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -119,9 +120,15 @@ func (b *builder) programs() {
 	b.dir("PerfLogs")
 }
 
+// executable is a program with headers and a version resource, and filler behind them.
+func (b *builder) executable(name string, n int) []byte {
+	v := pe.Version{Major: 10, Build: uint16(b.o.Build), Revision: 587}
+	return append(pe.Stub(pe.AMD64, v), program(name, n)...)
+}
+
 func (b *builder) system32() {
 	for _, name := range []string{"ntoskrnl.exe", "hal.dll", "winload.exe", "winload.efi", "winresume.exe", "winresume.efi", "ntdll.dll", "kernel32.dll", "smss.exe"} {
-		b.installer(b.file("Windows/System32/"+name, program(name, 96<<10)))
+		b.installer(b.file("Windows/System32/"+name, b.executable(name, 96<<10)))
 	}
 	for _, name := range []string{"disk.sys", "ntfs.sys", "partmgr.sys", "storahci.sys", "stornvme.sys"} {
 		b.installer(b.file("Windows/System32/drivers/"+name, program(name, 40<<10)))

@@ -45,10 +45,10 @@ func verifyTable(r io.ReaderAt, p *layout.Plan) error {
 }
 
 func verifyMetadata(ctx context.Context, v layout.Volume, r io.ReaderAt) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, stop := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, region := range v.Regions() {
-		if ctx.Err() != nil {
+		if stop.Err() != nil {
 			break
 		}
 		g.Go(func() error { return verifyRegion(v, i, region, r) })

@@ -76,11 +76,13 @@ section .text follows=header vstart=TEXT_RVA align=FILE_ALIGN
 start:  and     rsp, -16
         sub     rsp, 0x40
         mov     rbx, rdx
+        mov     r13, rcx
         lea     rsi, [name]
         call    put_ascii
         lea     rsi, [uefi]
         call    put_ascii
         mov     rax, [rbx + SYSTEM_BOOT]
+        mov     rcx, r13
         lea     rdx, [loaded_image_guid]
         lea     r8, [loaded_image]
         call    [rax + BOOT_HANDLE_PROTOCOL]
