@@ -29,19 +29,8 @@ func decodeLatin1(b []byte) string {
 	return string(out)
 }
 
-// encodeName returns s as Windows stores it: one byte a character if every one is below 256.
-func encodeName(s string) (raw []byte, comp bool) {
-	if !isLatin1(s) {
-		return utf16le.Encode(s), false
-	}
-	raw = make([]byte, 0, len(s))
-	for _, r := range s {
-		raw = append(raw, byte(r))
-	}
-	return raw, true
-}
-
-// storedLen is the length of encodeName's result.
+// storedLen is the size of s as Windows stores it: one byte a character if every one is below
+// 256, else UTF-16.
 func storedLen(s string) int {
 	if isASCII(s) {
 		return len(s)
@@ -50,6 +39,24 @@ func storedLen(s string) int {
 		return utf8.RuneCountInString(s)
 	}
 	return 2 * utf16le.Len(s)
+}
+
+// putName stores s in the first storedLen(s) bytes of p and says whether it is one byte a character.
+func putName(p []byte, s string) (comp bool) {
+	switch {
+	case isASCII(s):
+		copy(p, s)
+	case isLatin1(s):
+		i := 0
+		for _, r := range s {
+			p[i] = byte(r)
+			i++
+		}
+	default:
+		copy(p, utf16le.Encode(s))
+		return false
+	}
+	return true
 }
 
 func isLatin1(s string) bool {

@@ -13,7 +13,22 @@ func (h *Hive) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{plan: p, arena: newArena(p.bytes), sec: make([]uint32, len(p.security))}
+	return newWriter(p).hive(h)
+}
+
+// writer turns keys into cells: a key's own cells first, then those of its subkeys, in order.
+type writer struct {
+	*plan
+	*arena
+	sec []uint32 // cells of plan.security, placed when first used; 0 until then
+}
+
+func newWriter(p *plan) *writer {
+	return &writer{plan: p, arena: newArena(p.bytes), sec: make([]uint32, len(p.security))}
+}
+
+// hive writes the hive that was planned.
+func (w *writer) hive(h *Hive) ([]byte, error) {
 	root := w.tree(h.Root, noCell)
 	w.writeSecurity()
 	if len(w.out)-baseSize > maxBinsSize {
@@ -27,23 +42,15 @@ func (h *Hive) Marshal() ([]byte, error) {
 	return w.out, nil
 }
 
-// writer turns keys into cells: a key's own cells first, then those of its subkeys, in order.
-type writer struct {
-	*plan
-	*arena
-	sec []uint32 // cells of plan.security, placed when first used; 0 until then
-}
-
 // tree writes k and everything below it and returns its cell.
 func (w *writer) tree(k *Key, parent uint32) uint32 {
-	name, comp := encodeName(k.Name)
-	off := w.alloc(nodeSize + len(name))
-	copy(w.at(off)[nodeSize:], name)
+	nameLen := storedLen(k.Name)
+	off := w.alloc(nodeSize + nameLen)
 	n := node{
 		Flags: k.Flags &^ KeyCompName, LastWritten: k.LastWritten, Access: k.Access, Parent: parent,
-		Control: k.Control, NameLen: uint16(len(name)), SubkeyList: noCell,
+		Control: k.Control, NameLen: uint16(nameLen), SubkeyList: noCell,
 	}
-	if comp {
+	if putName(w.at(off)[nodeSize:], k.Name) {
 		n.Flags |= KeyCompName
 	}
 	n.Security = w.securityCell(k.Security)

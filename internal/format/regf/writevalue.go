@@ -22,11 +22,10 @@ func (w *writer) values(n *node, k *Key) {
 }
 
 func (w *writer) value(v *Value) uint32 {
-	name, comp := encodeName(v.Name)
-	off := w.alloc(valueSize + len(name))
-	copy(w.at(off)[valueSize:], name)
-	rec := valueRecord{NameLen: uint16(len(name)), Type: v.Type, Flags: uint16(v.Flags &^ valueCompName)}
-	if comp && len(name) > 0 {
+	nameLen := storedLen(v.Name)
+	off := w.alloc(valueSize + nameLen)
+	rec := valueRecord{NameLen: uint16(nameLen), Type: v.Type, Flags: uint16(v.Flags &^ valueCompName)}
+	if putName(w.at(off)[valueSize:], v.Name) && nameLen > 0 {
 		rec.Flags |= valueCompName
 	}
 	rec.Size, rec.Data = w.data(v)
