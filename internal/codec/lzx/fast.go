@@ -2,6 +2,7 @@ package lzx
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
 )
@@ -43,10 +44,9 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 	in := d.r.in
 	ip, buf, have := d.r.pos, d.r.buf, d.r.have
 	last := len(in) - inputPad/2
-	r0, r1, r2 := d.recent[0], d.recent[1], d.recent[2]
 	bad := fine
 	for pos < stop && ip < last {
-		buf |= binary.BigEndian.Uint64(in[ip:]) >> (have & 63)
+		buf |= binary.BigEndian.Uint64(in[ip:ip+8]) >> (have & 63)
 		ip += int(^have >> 3 & 7)
 		have |= 56
 
@@ -57,34 +57,24 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			buf <<= e & 63
 			have -= uint(e)
 			e = d.mainTable[buf>>(64-mainRoot)]
-			if int32(e) < 0 {
-				dst[pos] = byte(e >> 8)
-				pos++
-				buf <<= e & 63
-				have -= uint(e)
-				continue
-			}
-			buf |= binary.BigEndian.Uint64(in[ip:]) >> (have & 63)
-			ip += int(^have >> 3 & 7)
-			have |= 56
 		}
 		if e&huffman.Link != 0 {
 			e = d.mainTable[huffman.Sub(e, buf<<mainRoot)]
-			if int32(e) < 0 {
-				dst[pos] = byte(e >> 8)
-				pos++
-				buf <<= e & 63
-				have -= uint(e)
-				continue
-			}
+		}
+		v := uint32(bits.RotateLeft64(buf, int(e)))
+		buf <<= e & 63
+		have -= uint(e)
+		if int32(e) < 0 {
+			dst[pos] = byte(e >> 8)
+			pos++
+			continue
 		}
 		length := int(e >> lengthShift & lengthMask)
-		s := slots[e>>slotShift&slotMask]
-		saved := buf
-		shift := e & 63
-		buf <<= shift
-		have -= uint(shift)
+		s := &slots[e>>slotShift&slotMask]
 		if e&flagLong != 0 {
+			buf |= binary.BigEndian.Uint64(in[ip:ip+8]) >> (have & 63)
+			ip += int(^have >> 3 & 7)
+			have |= 56
 			le := d.lengthTable[buf>>(64-lengthRoot)]
 			if le&huffman.Link != 0 {
 				if le&huffman.Empty != 0 {
@@ -96,17 +86,14 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			length += int(le >> 8 & 0xff)
 			buf <<= le & 63
 			have -= uint(le)
-			saved = buf
 			x := uint32(s.extraBits())
 			if e&flagAligned != 0 {
 				x -= 3
 			}
+			v = uint32(bits.RotateLeft64(buf, int(x)))
 			buf <<= x & 63
 			have -= uint(x)
-			shift = x
 		}
-		v := uint32(saved >> 1 >> (63 - shift&63))
-		offset := s.base
 		if e&flagAligned != 0 {
 			ae := d.aligned[buf>>(64-alignedRoot)]
 			if ae&huffman.Empty != 0 {
@@ -115,52 +102,55 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			}
 			buf <<= ae & 63
 			have -= uint(ae)
-			offset += v<<3&s.mask + ae>>8&7
-		} else {
-			offset += v & s.mask
+			v = v<<3 | ae>>8&7
 		}
+		offset := s.base + v&s.mask
 		switch e >> slotShift & slotMask {
 		case 0:
-			offset = r0
+			offset = d.recent[0]
 		case 1:
-			offset = r1
-			r1 = r0
+			offset = d.recent[1]
+			d.recent[1] = d.recent[0]
 		case 2:
-			offset = r2
-			r2 = r0
+			offset = d.recent[2]
+			d.recent[2] = d.recent[0]
 		default:
-			r2 = r1
-			r1 = r0
+			d.recent[2] = d.recent[1]
+			d.recent[1] = d.recent[0]
 		}
-		r0 = offset
+		d.recent[0] = offset
 		off := int(offset)
 		from := pos - off
 		if from < 0 {
 			bad = badOffset
 			break
 		}
-		w := binary.LittleEndian.Uint64(dst[from:])
-		step := 8
 		if off < 8 {
-			p := &patterns[off&7]
-			w = w & p.keep * p.repeat
-			step = p.step
-		}
-		binary.LittleEndian.PutUint64(dst[pos:], w)
-		if length > step {
-			if off < 8 {
-				for i := step; i < length; i += step {
-					binary.LittleEndian.PutUint64(dst[pos+i:], w)
-				}
-			} else {
-				for i := 8; i < length; i += 8 {
-					binary.LittleEndian.PutUint64(dst[pos+i:], binary.LittleEndian.Uint64(dst[from+i:]))
+			repeat(dst, pos, off, length)
+		} else {
+			put(dst, pos, get(dst, from))
+			if length > 8 {
+				put(dst, pos+8, get(dst, from+8))
+				for i := 16; i < length; i += 16 {
+					put(dst, pos+i, get(dst, from+i))
+					put(dst, pos+i+8, get(dst, from+i+8))
 				}
 			}
 		}
 		pos += length
 	}
 	d.r.pos, d.r.buf, d.r.have = ip, buf, have
-	d.recent = [numRepeats]uint32{r0, r1, r2}
 	return pos, bad
+}
+
+func get(b []byte, i int) uint64    { return binary.LittleEndian.Uint64(b[i : i+8]) }
+func put(b []byte, i int, x uint64) { binary.LittleEndian.PutUint64(b[i:i+8], x) }
+
+// repeat copies a match whose offset is below eight.
+func repeat(dst []byte, pos, off, length int) {
+	p := &patterns[off&7]
+	w := get(dst, pos-off) & p.keep * p.repeat
+	for i := 0; i < length; i += p.step {
+		put(dst, pos+i, w)
+	}
 }
