@@ -43,3 +43,25 @@ func TestCopyFile(t *testing.T) {
 		t.Error("a file was copied onto the root")
 	}
 }
+
+func TestCopyIntoKeepsShortNamesApart(t *testing.T) {
+	from, to := New(1), New(2)
+	src, old := from.NewFile(nil), to.NewFile(nil)
+	for _, link := range []struct {
+		tree        *Tree
+		name, short string
+		node        *Node
+	}{{from, "segoen_slboot.ttf", "SEGOE_~1.TTF", src}, {from, "x.y.z", "XYZ~1", from.NewFile(nil)}, {to, "segoe_slboot.ttf", "segoe_~1.ttf", old}} {
+		if _, err := link.tree.Link(link.tree.Root, link.name, link.short, link.node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.CopyInto("", from, from.Root); err != nil {
+		t.Fatal(err)
+	}
+	for name, short := range map[string]string{"segoe_slboot.ttf": "segoe_~1.ttf", "segoen_slboot.ttf": "", "x.y.z": "XYZ~1"} {
+		if e := to.Find(name); e == nil || e.Short != short {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}

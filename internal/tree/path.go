@@ -261,6 +261,22 @@ func (t *Tree) copyFile(dir *Node, name, short string, from *Tree, src *Node) er
 	if sd := from.Descriptor(src); sd != nil {
 		n.Security = t.AddSecurity(sd)
 	}
+	if short != "" && dir.hasName(short) {
+		short = ""
+	}
 	_, err := t.Link(dir, name, short, &n)
 	return err
+}
+
+// hasName says whether name is a long or short name in the directory. A second file with the same
+// short name would break the directory's index.
+func (n *Node) hasName(name string) bool {
+	for _, first := range n.dir.byName {
+		for e := first; e != nil; e = e.twin {
+			if strings.EqualFold(e.Name, name) || strings.EqualFold(e.Short, name) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -66,7 +66,7 @@ func marshal(t testing.TB, s *Store) []byte {
 	return data
 }
 
-func print(t testing.TB, s *Store, o PrintOptions) string {
+func printed(t testing.TB, s *Store, o PrintOptions) string {
 	t.Helper()
 	var b strings.Builder
 	if err := s.Print(&b, o); err != nil {
@@ -85,7 +85,7 @@ func TestStoreRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := print(t, back, PrintOptions{}), print(t, s, PrintOptions{}); got != want {
+	if got, want := printed(t, back, PrintOptions{}), printed(t, s, PrintOptions{}); got != want {
 		t.Errorf("printed after a round trip:\n%s\nbefore:\n%s", got, want)
 	}
 	if !bytes.Equal(marshal(t, back), data) {
@@ -256,7 +256,7 @@ func TestSamplesRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text := print(t, s, PrintOptions{Verbose: true}); text != print(t, back, PrintOptions{Verbose: true}) ||
+			if text := printed(t, s, PrintOptions{Verbose: true}); text != printed(t, back, PrintOptions{Verbose: true}) ||
 				strings.Contains(text, "unknown") || strings.Contains(text, "(element") {
 				t.Errorf("printed:\n%s", text)
 			}
@@ -274,7 +274,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := print(t, s, PrintOptions{})
+		text := printed(t, s, PrintOptions{})
 		out, err := s.Marshal()
 		if err != nil {
 			return // an element that is not well formed
@@ -283,7 +283,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := print(t, back, PrintOptions{}); again != text {
+		if again := printed(t, back, PrintOptions{}); again != text {
 			t.Fatalf("printed\n%s\nafter a round trip\n%s", text, again)
 		}
 	})

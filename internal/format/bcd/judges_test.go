@@ -21,8 +21,8 @@ func TestPrintGolden(t *testing.T) {
 	bad.Set(Element{ElemHypervisorLaunchType, ElemPath.Text("four").Value}, Element{0x2800AAAA, ElemWinPE.Bool(true).Value})
 	s.Put(NewObject(guid.MustParse("11111111-0000-0000-0000-000000000009"), 0x20200009), NewObject(NTLDR, TypeNTLDR),
 		NewObject(guid.MustParse("11111111-0000-0000-0000-00000000000a"), 0x40000000, ElementID(0x15000007).Integer(1<<32)))
-	golden(t, "print.txt", print(t, s, PrintOptions{}))
-	golden(t, "print-verbose.txt", print(t, s, PrintOptions{Verbose: true}))
+	golden(t, "print.txt", printed(t, s, PrintOptions{}))
+	golden(t, "print-verbose.txt", printed(t, s, PrintOptions{Verbose: true}))
 }
 
 func golden(t *testing.T, name, got string) {

@@ -57,11 +57,11 @@ func like(t *testing.T, s *bcd.Store, firmware Firmware) Options {
 	if o.System, err = element(t, manager, bcd.ElemDevice).Device(); err != nil {
 		t.Fatal(err)
 	}
-	os, err := element(t, loader, bcd.ElemOSDevice).Device()
+	volume, err := element(t, loader, bcd.ElemOSDevice).Device()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.OS = On(os)
+	o.OS = On(volume)
 	if o.ResumeID, err = element(t, loader, bcd.ElemResumeObject).Object(); err != nil {
 		t.Fatal(err)
 	}
