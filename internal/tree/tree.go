@@ -13,6 +13,8 @@ package tree
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/upcase"
@@ -311,14 +313,11 @@ func (t *Tree) Child(dir *Node, name string) *Entry {
 // key folds a name for lookup: its upper-cased units as WTF-8.
 func (t *Tree) key(name string) string {
 	ascii := true
-	lower := false
 	for i := range len(name) {
-		c := name[i]
-		ascii = ascii && c < 0x80
-		lower = lower || 'a' <= c && c <= 'z'
+		ascii = ascii && name[i] < utf8.RuneSelf
 	}
-	if ascii && !lower {
-		return name
+	if ascii { // nearly all names of a volume; every table folds ASCII like this
+		return strings.ToUpper(name)
 	}
 	units := utf16le.Units(name)
 	for i, u := range units {

@@ -22,6 +22,10 @@ func Decode(b []byte) string {
 	out := make([]byte, 0, len(b)/2+8)
 	for i := 0; i+1 < len(b); i += 2 {
 		u := rune(binary.LittleEndian.Uint16(b[i:]))
+		if u < utf8.RuneSelf {
+			out = append(out, byte(u))
+			continue
+		}
 		if isHigh(u) && i+3 < len(b) {
 			if lo := rune(binary.LittleEndian.Uint16(b[i+2:])); isLow(lo) {
 				u = (u-surrogateMin)<<10 + (lo - surrogateLow) + astral
