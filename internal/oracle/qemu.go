@@ -42,6 +42,8 @@ type BootOptions struct {
 	SectorSize int
 	// Expect is the text that must appear on COM1 or, with BIOS, on the screen.
 	Expect string
+	// UntilOff waits on until the machine has switched itself off; the text must be on COM1 then.
+	UntilOff bool
 	// Timeout is how long to wait for it; 0 means a minute.
 	Timeout time.Duration
 }
@@ -77,14 +79,15 @@ func TryBoot(t testing.TB, o BootOptions) (BootResult, error) {
 	args := machineArgs(t, dir, o)
 	bootSlots <- struct{}{}
 	defer func() { <-bootSlots }()
-	ctx, cancel := context.WithTimeout(t.Context(), o.Timeout)
+	deadline := time.Now().Add(o.Timeout)
+	ctx, cancel := context.WithDeadline(t.Context(), deadline.Add(10*time.Second)) // time to look at the screen
 	defer cancel()
 	m, err := startMachine(ctx, dir, args)
 	if err != nil {
 		return BootResult{}, err
 	}
 	defer m.stop()
-	return m.watch(ctx, o)
+	return m.watch(deadline, o)
 }
 
 func withDefaults(o BootOptions) BootOptions {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -164,25 +165,32 @@ var lastWords = []string{
 }
 
 // watch waits until o.Expect was seen, or cannot be any more.
-func (m *machine) watch(ctx context.Context, o BootOptions) (BootResult, error) {
+func (m *machine) watch(deadline time.Time, o BootOptions) (BootResult, error) {
 	for {
-		r, done, err := m.look(ctx, o)
+		r, done, err := m.look(deadline, o)
 		if done {
 			return r, err
 		}
 		select {
 		case <-m.ended:
-		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
+// aim says what is waited for.
+func (o BootOptions) aim() string {
+	if o.UntilOff {
+		return fmt.Sprintf("%q and power-off", o.Expect)
+	}
+	return strconv.Quote(o.Expect)
+}
+
 // look is one round of watch.
-func (m *machine) look(ctx context.Context, o BootOptions) (r BootResult, done bool, err error) {
+func (m *machine) look(deadline time.Time, o BootOptions) (r BootResult, done bool, err error) {
 	select {
 	case <-m.ended:
-		r.Off = ctx.Err() == nil
+		r.Off = true
 	default:
 		if o.Firmware == BIOS {
 			r.Screen = m.screen()
@@ -191,16 +199,16 @@ func (m *machine) look(ctx context.Context, o BootOptions) (r BootResult, done b
 	r.Serial = m.serial() // after Off: what came last is in it
 	seen := r.Serial + r.Screen
 	switch {
-	case strings.Contains(seen, o.Expect):
+	case strings.Contains(seen, o.Expect) && (r.Off || !o.UntilOff):
 		return r, true, nil
-	case ctx.Err() != nil:
-		return r, true, fmt.Errorf("no %q within %v", o.Expect, o.Timeout)
 	case r.Off:
-		return r, true, fmt.Errorf("the machine stopped without %q: %s", o.Expect, m.stderr.String())
+		return r, true, fmt.Errorf("the machine stopped without %s %s", o.aim(), m.stderr.String())
+	case time.Now().After(deadline):
+		return r, true, fmt.Errorf("no %s within %v", o.aim(), o.Timeout)
 	}
 	for _, words := range lastWords {
 		if strings.Contains(seen, words) {
-			return r, true, fmt.Errorf("%q instead of %q", words, o.Expect)
+			return r, true, fmt.Errorf("%q instead of %s", words, o.aim())
 		}
 	}
 	return r, false, nil

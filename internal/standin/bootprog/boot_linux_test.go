@@ -14,6 +14,9 @@ import (
 // by sgdisk and mtools.
 func systemDisk(t *testing.T, app []byte) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("OVMF takes its time")
+	}
 	oracle.Need(t, "sgdisk", "mkfs.vfat", "mmd", "mcopy")
 	dir := t.TempDir()
 	disk, file := filepath.Join(dir, "disk.img"), filepath.Join(dir, "app.efi")
