@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
+	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
@@ -42,96 +43,89 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// judge writes data to a file and runs a program on it.
-func judge(t *testing.T, data []byte, program string, args ...string) string {
+// file puts data into a file that lives as long as the test.
+func file(t testing.TB, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "BCD")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for i, a := range args {
-		args[i] = strings.ReplaceAll(a, "@", path)
-	}
-	out, stderr, _ := oracle.Try(program, args...)
-	return out + stderr
+	return path
 }
 
-// Four readers of hives find the loader's device in a store that this package wrote, and a flipped
-// byte of it shows in each.
-func TestJudges(t *testing.T) {
-	loader := `Objects\{11111111-0000-0000-0000-000000000001}\Elements\11000001`
-	judges := []struct {
-		program string
-		read    func(data []byte) string
-		device  func(data []byte) string // the device as the program shows it
-	}{
-		{
-			"hivexget",
-			func(data []byte) string { return judge(t, data, "hivexget", "@", loader, "Element") },
-			func(device []byte) string { return string(device) },
-		}, {
-			"hivexregedit",
-			func(data []byte) string { return judge(t, data, "hivexregedit", "--export", "@", loader) },
-			hexBytes(","),
-		}, {
-			"reged",
-			func(data []byte) string {
-				out := filepath.Join(t.TempDir(), "out.reg")
-				text := judge(t, data, "reged", "-x", "@", "X", loader, out)
-				exported, _ := os.ReadFile(out)
-				return text + reflow(string(exported))
-			},
-			hexBytes(","),
-		}, {
-			"regfexport",
-			func(data []byte) string { return regfData(judge(t, data, "regfexport", "-K", loader, "@")) },
-			hexBytes(" "),
-		},
-	}
-	good := marshal(t, exampleStore())
-	device := EncodeDevice(GPTPartition(gptDisk, rePart))
-	at := bytes.Index(good, device)
-	if at < 0 || bytes.Count(good, device) != 4 {
-		t.Fatalf("device found %d times", bytes.Count(good, device))
-	}
-	flipped := bytes.ReplaceAll(good, device, append(bytes.Clone(device[:0x20]), append([]byte{device[0x20] ^ 1}, device[0x21:]...)...))
-	for _, j := range judges {
-		t.Run(j.program, func(t *testing.T) {
-			oracle.Need(t, j.program)
-			want := j.device(device)
-			if got := j.read(good); !strings.Contains(got, want) {
-				t.Errorf("does not show the device:\n%s\nwant\n%s", got, want)
-			}
-			if got := j.read(flipped); strings.Contains(got, want) {
-				t.Errorf("does not notice a flipped byte:\n%s", got)
-			}
-		})
-	}
-}
-
-// hexBytes returns a function that shows bytes in hexadecimal with a separator.
-func hexBytes(separator string) func([]byte) string {
-	return func(data []byte) string {
-		words := make([]string, len(data))
-		for i, b := range data {
-			words[i] = string([]byte{"0123456789abcdef"[b>>4], "0123456789abcdef"[b&15]})
+// hiveOf is what a reader of hives must find in a store.
+func hiveOf(s *Store) oracle.Hive {
+	h := oracle.Hive{"": {}, keyDescription: {}, keyObjects: {}}
+	put := func(key string, values ...regf.Value) {
+		h[key] = map[string]oracle.HiveValue{}
+		for _, v := range values {
+			h[key][v.Name] = oracle.HiveValue{Type: uint32(v.Type), Data: v.Data}
 		}
-		return strings.Join(words, separator)
 	}
+	d := s.Description
+	put(keyDescription, append([]regf.Value{
+		regf.String("KeyName", d.KeyName), regf.DWord("System", 1), regf.DWord("TreatAsSystem", 1),
+		regf.DWord("FirmwareModified", 1), regf.Binary("GuidCache", d.GUIDCache),
+	}, d.Other...)...)
+	for _, o := range s.Objects() {
+		path := `Objects\` + o.ID.Braced()
+		put(path)
+		put(path+`\Description`, regf.DWord("Type", uint32(o.Type)))
+		if o.FirmwareVariable != nil {
+			put(path+`\Description`, regf.DWord("Type", uint32(o.Type)), regf.Binary("FirmwareVariable", o.FirmwareVariable))
+		}
+		put(path + `\Elements`)
+		for _, e := range o.Elements() {
+			put(path+`\Elements\`+e.ID.String(), e.Value)
+		}
+	}
+	return h
 }
 
-// reflow joins the lines of a .reg file that end in a backslash.
-func reflow(s string) string {
-	return strings.ReplaceAll(regexp.MustCompile(`\\\r?\n\s*`).ReplaceAllString(s, ""), "\r", "")
-}
-
-// regfData takes the bytes from regfexport's dump: "00000000: 00 11 22 ... text".
-func regfData(s string) string {
-	var words []string
-	for _, m := range regexp.MustCompile(`(?m)^[0-9a-f]{8}: ((?:[0-9a-f]{2} +){1,16})`).FindAllStringSubmatch(s, -1) {
-		words = append(words, strings.Fields(m[1])...)
+// Four readers of hives find in a written store what was put in; those that look at the data notice
+// a flipped byte.
+func TestJudges(t *testing.T) {
+	s := exampleStore()
+	s.Resolve(Default).Set(ElemDescription.Text("Fenêtres")) // reged has no characters above U+FFFF
+	want, good := hiveOf(s), marshal(t, s)
+	device := EncodeDevice(GPTPartition(gptDisk, rePart))
+	if n := bytes.Count(good, device); n != 4 {
+		t.Fatalf("the loader's device is there %d times", n)
 	}
-	return strings.Join(words, " ")
+	other := bytes.Clone(device)
+	other[0x20] ^= 1
+	bad := bytes.ReplaceAll(good, device, other)
+
+	t.Run("hivexregedit", func(t *testing.T) {
+		oracle.CompareHives(t, want, oracle.Hivex(t, file(t, good)))
+		if oracle.Hivex(t, file(t, bad)).String() == want.String() {
+			t.Error("does not notice a flipped byte")
+		}
+	})
+	t.Run("reged", func(t *testing.T) {
+		oracle.CompareHives(t, want.NormalStrings(), oracle.Reged(t, file(t, good)).NormalStrings())
+		if oracle.Reged(t, file(t, bad)).String() == oracle.Reged(t, file(t, good)).String() {
+			t.Error("does not notice a flipped byte")
+		}
+	})
+	t.Run("hivexget", func(t *testing.T) {
+		oracle.Need(t, "hivexget")
+		loader := `Objects\{11111111-0000-0000-0000-000000000001}\Elements\11000001`
+		get := func(data []byte) string { return oracle.Run(t, "hivexget", file(t, data), loader, "Element") }
+		if get(good) != string(device) || get(bad) != string(other) {
+			t.Errorf("%x, want %x", get(good), device)
+		}
+	})
+	t.Run("regfexport", func(t *testing.T) {
+		shapes := oracle.RegfExport(t, file(t, good))
+		for key, values := range want {
+			for name, v := range values {
+				if got := shapes[key][name]; got.Size != len(v.Data) {
+					t.Errorf("%s: %s: %+v, want %d bytes", key, name, got, len(v.Data))
+				}
+			}
+		}
+	})
 }
 
 // hivexsh walks the whole store.
@@ -142,7 +136,7 @@ func TestHivexsh(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := exampleStore()
-	got := strings.Fields(judge(t, marshal(t, s), "hivexsh", "-f", script, "@"))
+	got := strings.Fields(oracle.Run(t, "hivexsh", "-f", script, file(t, marshal(t, s))))
 	var want []string
 	for _, o := range s.Objects() {
 		want = append(want, o.ID.Braced())
@@ -155,11 +149,11 @@ func TestHivexsh(t *testing.T) {
 // regipy, another reader of BCD stores, publishes what it finds in the Windows 10 store of its
 // tests. Its list says, for each application with a device, where it is and what it is called.
 func TestRegipyList(t *testing.T) {
-	s, err := Parse(sample(t, regipyStore))
+	s, err := Parse(oracle.Sample(t, regipyStore))
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := string(sample(t, "bcd/mkorman90+regipy/regipy_tests/validation/validation_tests/boot_entry_list_plugin_validation.py"))
+	list := string(oracle.Sample(t, "bcd/mkorman90+regipy/regipy_tests/validation/validation_tests/boot_entry_list_plugin_validation.py"))
 	entry := regexp.MustCompile(`(?s)"guid": "(.*?)",.*?"type": "(.*?)",.*?"name": "(.*?)",\s*"gpt_disk": "(.*?)",\s*"gpt_partition": "(.*?)",\s*"image_path": "(.*?)",`)
 	entries := entry.FindAllStringSubmatch(list, -1)
 	if len(entries) != 8 {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -28,50 +26,43 @@ func TestStubs(t *testing.T) {
 	}
 }
 
+// sevenZip returns what 7-Zip says of a program.
+func sevenZip(t *testing.T, program []byte) string {
+	t.Helper()
+	oracle.Need(t, "7z")
+	path := filepath.Join(t.TempDir(), "x.exe")
+	if err := os.WriteFile(path, program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _, _ := oracle.Try("7z", "l", path) // fails on a program that it does not like, with words
+	return out
+}
+
 // 7-Zip finds the same version and machine in what Stub writes, and another after a flipped byte.
 func TestStubJudge(t *testing.T) {
-	oracle.Need(t, "7z")
-	list := func(data []byte) string {
-		path := filepath.Join(t.TempDir(), "x.exe")
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, _, _ := oracle.Try("7z", "l", path)
-		return out
-	}
 	for m, cpu := range map[Machine]string{AMD64: "CPU = x64", I386: "CPU = x86", ARM64: "CPU = ARM64"} {
 		stub := Stub(m, server2022)
-		if out := list(stub); !strings.Contains(out, cpu) || !strings.Contains(out, "10.0.20348.1") {
+		if out := sevenZip(t, stub); !strings.Contains(out, cpu) || !strings.Contains(out, "10.0.20348.1") {
 			t.Errorf("%v: 7z says\n%s", m, out)
 		}
 		at := bytes.LastIndex(stub, []byte{0x7C, 0x4F}) // 20348, in the product version
 		stub[at] ^= 1
 		stub[bytes.Index(stub, []byte{0x7C, 0x4F})] ^= 1
-		if out := list(stub); strings.Contains(out, "10.0.20348.1") {
+		if out := sevenZip(t, stub); strings.Contains(out, "10.0.20348.1") {
 			t.Errorf("%v: 7z does not notice a flipped byte", m)
 		}
 	}
 }
 
 func TestRealDriver(t *testing.T) {
-	dir := os.Getenv("WINBAKE_SAMPLES")
-	if dir == "" {
-		_, file, _, _ := runtime.Caller(0)
-		dir = filepath.Join(filepath.Dir(file), "../../../../shared/samples")
-	}
-	path := filepath.Join(dir, "drivers/amidevous+wimboot-install/win10/drv/virtio-win-0.1.240/NetKVM/2k22/amd64/netkvm.sys")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Skip("no sample driver")
-	}
+	const name = "drivers/amidevous+wimboot-install/win10/drv/virtio-win-0.1.240/NetKVM/2k22/amd64/netkvm.sys"
+	data := oracle.Sample(t, name)
 	info, err := Read(bytes.NewReader(data))
 	if err != nil || info.Machine != AMD64 {
 		t.Fatalf("%+v, %v", info, err)
 	}
-	oracle.Need(t, "7z")
-	out, err := exec.Command("7z", "l", path).Output()
-	if err != nil || !strings.Contains(string(out), info.Version.String()) {
-		t.Errorf("version %v, 7z says (%v)\n%s", info.Version, err, out)
+	if out := sevenZip(t, data); !strings.Contains(out, info.Version.String()) {
+		t.Errorf("version %v, 7z says\n%s", info.Version, out)
 	}
 }
 

@@ -1,10 +1,6 @@
 package boot
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,26 +9,10 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
-// sampleStore returns a real store from the folder of sample files, or skips the test quietly.
+// sampleStore returns a real store from the folder of sample files, or skips the test.
 func sampleStore(t *testing.T, name string) *bcd.Store {
 	t.Helper()
-	dir := os.Getenv("WINBAKE_SAMPLES")
-	if dir == "" {
-		_, file, _, _ := runtime.Caller(0)
-		dir = filepath.Join(filepath.Dir(file), "../../../../shared/samples")
-	}
-	path := filepath.Join(dir, filepath.FromSlash(name))
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Skipf("no sample %s", name)
-	}
-	if filepath.Ext(name) == ".xz" {
-		oracle.Need(t, "xz")
-		if data, err = exec.Command("xz", "-dc", path).Output(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := bcd.Parse(data)
+	s, err := bcd.Parse(oracle.Sample(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
