@@ -1,11 +1,13 @@
 package boot
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
@@ -115,5 +117,23 @@ func TestLikeBcdbootBIOS(t *testing.T) {
 	}
 	if s.Description.KeyName != ours.Description.KeyName || s.Description.System != ours.Description.System || ours.Description.FirmwareModified {
 		t.Errorf("description %+v, bcdboot's %+v", ours.Description, s.Description)
+	}
+}
+
+// Hives of real Windows installations say which language they have.
+func TestRealLanguages(t *testing.T) {
+	for _, name := range []string{"SYSTEM.xz", "SYSTEM_WIN_10_1709.xz"} {
+		t.Run(name, func(t *testing.T) {
+			hive, err := regf.Parse(oracle.Sample(t, "registry/mkorman90+regipy/regipy_tests/data/"+name))
+			if errors.Is(err, regf.ErrDirty) {
+				t.Skip("the hive needs its logs")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := defaultLanguage(hive.Root); got != "en-US" {
+				t.Errorf("language %q", got)
+			}
+		})
 	}
 }
