@@ -211,7 +211,11 @@ func (h *header) validateTables(fileSize int64) error {
 		if r.res.Stored == 0 && r.res.Size == 0 {
 			continue
 		}
-		if err := r.res.validate(fileSize); err != nil {
+		err := r.res.validate(fileSize)
+		if err == nil && r.res.Flags&resCompressed != 0 {
+			err = fault.Corruptf(fault.NoOffset, "it is marked compressed, which these tables never are")
+		}
+		if err != nil {
 			return at(r.at, "place of the "+r.name, err)
 		}
 	}

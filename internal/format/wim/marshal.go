@@ -38,10 +38,11 @@ func (p *imagePlan) place() uint64 {
 	return end
 }
 
-// eachDirectory calls f for dir and the directories below it, parents first, leaving out the
-// empty ones: these have no list.
+// eachDirectory calls f for dir and the directories below it, parents first. An empty directory
+// has a list too, for the sake of readers that miss it, but not an empty junction, for the sake of
+// those that stumble over it; go-winio does both.
 func (p *imagePlan) eachDirectory(dir *tree.Node, f func(*tree.Node)) {
-	if dir.Len() == 0 {
+	if dir.Len() == 0 && dir.Reparse() != nil {
 		return
 	}
 	f(dir)

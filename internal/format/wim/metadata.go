@@ -12,8 +12,11 @@ import (
 )
 
 const (
-	// maxMetadata bounds an image's metadata: ten times what the largest known image needs.
-	maxMetadata = 1 << 30
+	// maxMetadata bounds an image's metadata: five times what the largest known image needs.
+	maxMetadata = 256 << 20
+	// maxMetadataRatio bounds it further, by the size of the file: names compress well, but not
+	// better than this (the limit is wimlib's).
+	maxMetadataRatio = 512
 	// maxPath is the longest path, in UTF-16 units, that Windows can open, and so the bound on how
 	// deep directories nest.
 	maxPath = 32767
@@ -45,7 +48,7 @@ func (f *File) Tree(index int) (*tree.Tree, error) {
 // readMetadata returns the metadata resource of an image, checked against its SHA-1.
 func (f *File) readMetadata(index int) ([]byte, error) {
 	blob := &f.metadata[index-1]
-	buf, err := blob.res.readAll(maxMetadata)
+	buf, err := blob.res.readAll(min(maxMetadata, maxMetadataRatio*f.size))
 	if err != nil {
 		return nil, err
 	}

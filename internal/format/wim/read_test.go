@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -270,4 +271,79 @@ func sameFile(t *testing.T, dir, a, b string) {
 	if err1 != nil || err2 != nil || !os.SameFile(x, y) {
 		t.Errorf("%s and %s are not one file (%v, %v)", a, b, err1, err2)
 	}
+}
+
+// TestExtendedAttributes goes through wimlib's use of the same item for the attributes of Linux.
+func TestExtendedAttributes(t *testing.T) {
+	oracle.Need(t, wimlib, "setfattr", "getfattr")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, err := oracle.Try("setfattr", "-n", "user.winbake", "-v", "the value", file); err != nil {
+		t.Skipf("no extended attributes here: %s", stderr)
+	}
+	captured := filepath.Join(t.TempDir(), "x.wim")
+	oracle.Run(t, wimlib, "capture", dir, captured, "x", "--unix-data", "--compress=none")
+	want := []tree.EA{{Name: "user.winbake", Value: []byte("the value")}}
+	tr := mustTree(t, mustOpen(t, captured), 1)
+	if x := tr.Find("f").Node.Extra; x == nil || !reflect.DeepEqual(x.EA, want) {
+		t.Errorf("got %+v, want %+v", x, want)
+	}
+
+	b := &builder{t: t, tree: tree.New(sampleTime)}
+	b.file("g", "", tree.Bytes("x")).Ensure().EA = append(want, tree.EA{Name: "user.second", Value: []byte("2")})
+	path := writeTemp(t, WriteOptions{}, ImageSource{b.tree, Image{Name: "x"}})
+	oracle.Run(t, wimlib, "apply", path, "1", dir, "--unix-data")
+	out := oracle.Run(t, "getfattr", "--absolute-names", "-d", filepath.Join(dir, "g"))
+	if !strings.Contains(out, `user.winbake="the value"`) || !strings.Contains(out, `user.second="2"`) {
+		t.Errorf("wimlib applied %s", out)
+	}
+}
+
+// TestWrittenByWindows reads an uncompressed WIM that Windows made in 2020.
+func TestWrittenByWindows(t *testing.T) {
+	b := oracle.Sample(t, "wim/LTRData+DiscUtils/Tests/LibraryTests/Wim/Data/TestData.wim")
+	f, err := NewFile(bytes.NewReader(b), int64(len(b)), "TestData.wim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := f.Images()[0]
+	if m.Name != "1" || m.DirCount != 3 || m.FileCount != 3 || m.TotalBytes != 12444 || m.Created.Time().Year() != 2020 {
+		t.Errorf("%+v", m)
+	}
+	tr := mustTree(t, f, 1)
+	for _, path := range []string{"TestData/Lorem.txt", "TestData/Foo/Lorem.txt", "TestData/Foo/Bar/Lorem.txt"} {
+		n, err := tr.Lookup(path)
+		if err != nil || n.Data.Size() != 4148 {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := f.Verify(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+	again := mustOpen(t, writeTemp(t, WriteOptions{RPFix: f.RPFix()}, ImageSource{tr, m}))
+	if got := again.Images()[0]; !reflect.DeepEqual(got, m) {
+		t.Errorf("counted %+v, Windows %+v", got, m)
+	}
+	for _, f := range []*File{f, again} {
+		if e := firstEntry(t, f); e.Refs != 3 || e.Part != 1 || e.Resource.Flags != 0 {
+			t.Errorf("blob table entry %+v", e)
+		}
+	}
+}
+
+func firstEntry(t *testing.T, f *File) (e blobEntry) {
+	t.Helper()
+	res, err := f.newResource(f.header.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := res.readAll(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.unmarshal(b)
+	return e
 }

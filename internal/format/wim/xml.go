@@ -15,7 +15,7 @@ import (
 )
 
 // maxXML bounds the XML data; real files need about 4 KB for an image.
-const maxXML = 16 << 20
+const maxXML = 4 << 20
 
 // The elements of the XML data that are read and written, in the order in which Windows writes them.
 type (
