@@ -66,8 +66,8 @@ func number(list []attribute) {
 }
 
 // spread distributes attributes over several records. $STANDARD_INFORMATION and the list itself must
-// be in the base record; the unnamed data and the index stay there too, since boot code and simple
-// readers look there first.
+// be in the base record; the unnamed data and the index stay there too: simple readers look nowhere
+// else (GRUB for resident data). What is left of that is short.
 func (p *Plan) spread(list []attribute) ([]attribute, int, error) {
 	size := int64(0)
 	for i := range list {
@@ -100,7 +100,7 @@ func pinned(a *attribute) bool {
 	case typeStandardInformation, typeAttributeList, typeIndexRoot, typeIndexAllocation, typeBitmap:
 		return true
 	}
-	return a.typ == typeData && a.name == "" && a.outside
+	return a.typ == typeData && a.name == ""
 }
 
 // deal assigns records, in order: rest is the room in the base record. It returns their number.

@@ -103,9 +103,11 @@ func (s bytesSource) fill(_ *Plan, b []byte, off int64) error {
 // onesSource is $LogFile: bytes of 0xFF are a log that was closed cleanly.
 type onesSource struct{}
 
+var ones = bytes.Repeat([]byte{0xFF}, 4096)
+
 func (onesSource) fill(_ *Plan, b []byte, _ int64) error {
-	for i := range b {
-		b[i] = 0xFF
+	for len(b) > 0 {
+		b = b[copy(b, ones):]
 	}
 	return nil
 }
@@ -207,23 +209,12 @@ func (s *valueSource) fill(p *Plan, b []byte, off int64) error {
 type recordSource struct{}
 
 func (recordSource) fill(p *Plan, b []byte, off int64) error {
-	first := uint32(off / p.g.record)
-	end := first + uint32(int64(len(b))/p.g.record)
-	w := recordWriter{p: p, b: b, first: first}
-	for r := first; r < end; {
-		f := p.holder(r)
-		if f == nil {
-			p.putFree(w.record(r), r)
-			r++
-			continue
-		}
-		w.list = p.prepare(f, w.list[:0])
-		if err := w.put(f); err != nil {
+	w := recordWriter{p: p}
+	for r := uint32(off / p.g.record); len(b) > 0; r++ {
+		if err := w.put(b[:p.g.record], r); err != nil {
 			return err
 		}
-		if r++; r > firstUser {
-			r = f.extra + uint32(f.records) - 1 // put wrote all of them
-		}
+		b = b[p.g.record:]
 	}
 	return nil
 }
@@ -272,35 +263,28 @@ func (p *Plan) prepare(f *file, list []attribute) []attribute {
 	return list
 }
 
-// recordWriter writes those records of files that fall into b, which starts at record first.
+// recordWriter writes records one after the other.
 type recordWriter struct {
 	p     *Plan
-	b     []byte
-	first uint32
-	list  []attribute
+	file  *file       // that list is of
+	list  []attribute // all attributes of file
 	names [][]byte
 }
 
-// record returns the place of record r, or nil if it is not in b.
-func (w *recordWriter) record(r uint32) []byte {
-	size := w.p.g.record
-	at := (int64(r) - int64(w.first)) * size
-	if at < 0 || at >= int64(len(w.b)) {
+// put writes record r.
+func (w *recordWriter) put(b []byte, r uint32) error {
+	f := w.p.holder(r)
+	if f == nil {
+		w.p.putFree(b, r)
 		return nil
 	}
-	return w.b[at : at+size]
-}
-
-// put writes the records of f, whose attributes are in w.list.
-func (w *recordWriter) put(f *file) error {
-	for k := range int(f.records) {
-		if b := w.record(f.number(k)); b != nil {
-			if err := w.putRecord(b, f, k); err != nil {
-				return err
-			}
-		}
+	if f != w.file {
+		w.file, w.list = f, w.p.prepare(f, w.list[:0])
 	}
-	return nil
+	if r == f.record {
+		return w.putRecord(b, f, 0)
+	}
+	return w.putRecord(b, f, int(r-f.extra)+1)
 }
 
 func (w *recordWriter) putRecord(b []byte, f *file, k int) error {

@@ -1,7 +1,6 @@
 package ntfs
 
 import (
-	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -128,8 +127,7 @@ func (p *Plan) describe(f *file, list []attribute) []attribute {
 
 func (p *Plan) appendNames(list []attribute, f *file) []attribute {
 	for i := f.first; i >= 0; i = p.links[i].next {
-		size := fileNameFixed + 2*utf16le.Len(p.links[i].name)
-		list = append(list, attribute{typ: typeFileName, link: i, size: int64(size), fixed: true})
+		list = append(list, attribute{typ: typeFileName, link: i, size: int64(p.links[i].keySize()), fixed: true})
 	}
 	return list
 }
@@ -263,9 +261,9 @@ func (p *Plan) putFileName(b []byte, l *link) {
 	le.PutUint64(b[48:], uint64(s.size))
 	le.PutUint32(b[56:], s.attributes)
 	le.PutUint32(b[60:], s.extended)
-	name := utf16le.Append(b[fileNameFixed:fileNameFixed], l.name)
-	b[64] = byte(len(name) / 2)
+	b[64] = l.units
 	b[65] = l.space
+	utf16le.Append(b[fileNameFixed:fileNameFixed], l.name)
 }
 
 // directory is the $I30 index of a file: consecutive links.
@@ -277,18 +275,12 @@ type directory struct {
 func (d directory) count() int { return int(d.links) }
 
 func (d directory) size(i int) int {
-	return align8(entryHeader + fileNameFixed + 2*utf16le.Len(d.p.links[int(d.first)+i].name))
+	return align8(entryHeader + d.p.links[int(d.first)+i].keySize())
 }
 
 func (d directory) put(b []byte, i, length int, flags uint16) {
 	l := &d.p.links[int(d.first)+i]
-	key := fileNameFixed + 2*utf16le.Len(l.name)
+	key := l.keySize()
 	putIndexEntry(b, d.p.files[l.file].reference(), length, key, flags)
 	d.p.putFileName(b[entryHeader:entryHeader+key], l)
-}
-
-// compareNames orders names as directories and attributes do: upper-cased, then as they are.
-func compareNames(a, b string) int {
-	x, y := utf16le.Units(a), utf16le.Units(b)
-	return cmp.Or(fold.Compare(x, y), slices.Compare(x, y))
 }

@@ -22,8 +22,12 @@ type link struct {
 	name         string
 	file, parent int32 // in Plan.files
 	next         int32 // the file's next link, or -1
+	units        uint8 // length of the name in UTF-16 units
 	space        uint8
 }
+
+// keySize is the length of the link as a $FILE_NAME.
+func (l *link) keySize() int { return fileNameFixed + 2*int(l.units) }
 
 // nameAll makes the links of all directories, each directory's in collation order, and the
 // directories' indexes.
@@ -59,7 +63,7 @@ func (p *Plan) nameSystem() {
 }
 
 func (p *Plan) addLink(name string, space uint8, file, parent int32) {
-	p.links = append(p.links, link{name: name, file: file, parent: parent, next: -1, space: space})
+	p.links = append(p.links, link{name, file, parent, -1, uint8(utf16le.Len(name)), space})
 }
 
 // addIndex gives directory d the links from first on.
@@ -89,9 +93,11 @@ func (p *Plan) nameDirectory(dir *tree.Node) error {
 		sorted = false
 	}
 	names := namer{t: p.t, dir: dir}
+	before := false // the entry before is a twin
 	for i, e := range entries {
-		twin := i > 0 && sameFolded(entries[i-1].Name, e.Name) || i+1 < len(entries) && sameFolded(entries[i+1].Name, e.Name)
-		short, space, err := names.spaces(e, twin)
+		after := i+1 < len(entries) && sameFolded(entries[i+1].Name, e.Name)
+		short, space, err := names.spaces(e, before || after)
+		before = after
 		if err != nil {
 			return fault.In(strings.TrimPrefix(dir.Path()+"/"+e.Name, "/"), err)
 		}
@@ -181,32 +187,33 @@ func foldName(s string) string {
 }
 
 // sameFolded says whether two names are the same but for their case.
-func sameFolded(a, b string) bool {
-	if a == "" || b == "" {
-		return a == b
+func sameFolded(a, b string) bool { return compareFolded(a, b) == 0 }
+
+// compareFolded orders names as if they were upper-case.
+func compareFolded(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		if x|y >= 0x80 {
+			return fold.Compare(utf16le.Units(a[i:]), utf16le.Units(b[i:]))
+		}
+		if c := cmp.Compare(fold[x], fold[y]); c != 0 {
+			return c
+		}
 	}
-	if x, y := a[0], b[0]; x < 0x80 && y < 0x80 && fold[x] != fold[y] {
-		return false // as nearly always
+	return cmp.Compare(len(a), len(b))
+}
+
+// compareNames orders names as directories and attributes do: upper-cased, then as they are.
+func compareNames(a, b string) int {
+	if c := compareFolded(a, b); c != 0 || a == b {
+		return c
 	}
-	return fold.Compare(utf16le.Units(a), utf16le.Units(b)) == 0
+	return slices.Compare(utf16le.Units(a), utf16le.Units(b))
 }
 
 // sortLinks sorts one directory's links by name.
 func sortLinks(links []link) {
-	type keyed struct {
-		units []uint16
-		link
-	}
-	all := make([]keyed, len(links))
-	for i, l := range links {
-		all[i] = keyed{utf16le.Units(l.name), l}
-	}
-	slices.SortFunc(all, func(a, b keyed) int {
-		return cmp.Or(fold.Compare(a.units, b.units), slices.Compare(a.units, b.units))
-	})
-	for i := range all {
-		links[i] = all[i].link
-	}
+	slices.SortFunc(links, func(a, b link) int { return compareNames(a.name, b.name) })
 }
 
 // win32Name says whether NTFS lets a name into the Win32 space. It lets in a final dot or space,
