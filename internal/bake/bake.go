@@ -152,7 +152,7 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 		return explainWrite(image.Write(ctx, b.plan, advance, b.out.targets()...))
 	})
 	g.Go(func() (err error) {
-		b.inputs, err = hashInputs(ctx, b.medium)
+		b.inputs, err = hashInputs(ctx, b.medium, b.c.MediaSHA256)
 		return err
 	})
 	return g.Wait()

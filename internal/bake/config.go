@@ -27,6 +27,9 @@ var Formats = []Format{Raw, VHD}
 type Config struct {
 	// Media is a WIM, or a folder that holds sources/install.wim.
 	Media string
+	// MediaSHA256 is what the medium must hash to, in lower-case hexadecimal; empty for no check.
+	// The bake fails, before anything has its final name, when it does not.
+	MediaSHA256 string
 	// Image selects one of its images: index, name or edition. May be empty where there is only one.
 	Image string
 	// Size is the disk's, in bytes.
@@ -108,5 +111,5 @@ func (c *Config) formatProblems() []error {
 	return out
 }
 
-// File returns the name of the output file of a format.
+// file returns the name of the output file of a format.
 func (c *Config) file(f Format) string { return fmt.Sprintf("%s.%s", c.Name, f) }

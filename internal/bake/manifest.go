@@ -11,6 +11,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
 // ManifestVersion is the version of manifest.json's schema.
@@ -103,7 +104,7 @@ func (m *Manifest) marshal() ([]byte, error) {
 func (b *Bake) manifest() *Manifest {
 	m := &Manifest{
 		SchemaVersion: ManifestVersion, Tool: b.c.Tool, BuildTime: b.c.BuildTime, Inputs: b.inputs,
-		Windows: b.windowsInfo(), Disk: b.diskInfo(), Tags: maps.Clone(b.c.Tags),
+		Windows: b.Windows(), Disk: b.diskInfo(), Tags: maps.Clone(b.c.Tags),
 		Packages: Packages{Installed: []string{}, Staged: []string{}},
 	}
 	if e := b.tree.Find(winREPath); e != nil {
@@ -122,7 +123,8 @@ func (b *Bake) manifest() *Manifest {
 	return m
 }
 
-func (b *Bake) windowsInfo() WindowsInfo {
+// Windows is what the medium says about the image, from OpenMedia on.
+func (b *Bake) Windows() WindowsInfo {
 	i := b.image
 	return WindowsInfo{
 		Index: i.Index, Name: i.Name, Edition: i.EditionID, Installation: i.InstallationType,
@@ -149,11 +151,18 @@ func (b *Bake) diskInfo() DiskInfo {
 	return info
 }
 
-func hashInputs(ctx context.Context, m *media.Medium) ([]Input, error) {
+// hashInputs hashes the medium and compares it with what the user expects.
+func hashInputs(ctx context.Context, m *media.Medium, want string) ([]Input, error) {
 	info, err := os.Stat(m.Path)
 	if err != nil {
 		return nil, err
 	}
 	sum, err := m.SHA256(ctx)
-	return []Input{{Name: filepath.Base(m.Path), Size: info.Size(), SHA256: sum}}, err
+	if err != nil {
+		return nil, err
+	}
+	if want != "" && sum != want {
+		return nil, fault.Invalidf("media_checksum: the SHA-256 of %s is %s, not %s", m.Path, sum, want)
+	}
+	return []Input{{Name: filepath.Base(m.Path), Size: info.Size(), SHA256: sum}}, nil
 }
