@@ -27,7 +27,8 @@ type Progress interface {
 	Advance(done, total int64)
 }
 
-// Bake is one bake in progress. Its stages are called once each, in order; Close always.
+// Bake is one bake in progress. Its stages are called once each, in order; Close always. A stage that
+// failed may be tried again, which is what Packer's -on-error=ask offers.
 type Bake struct {
 	c      Config
 	medium *media.Medium
@@ -93,6 +94,9 @@ func (b *Bake) provision(f func(*tree.Tree) error) error {
 // OpenMedia opens the medium and finds the image in it.
 func (b *Bake) OpenMedia(context.Context) (err error) {
 	b.c.Progress.Stage("Opening " + b.c.Media)
+	if b.medium != nil {
+		b.medium.Close()
+	}
 	if b.medium, err = media.Open(b.c.Media); err != nil {
 		return err
 	}
@@ -142,6 +146,11 @@ func (b *Bake) Plan(ctx context.Context) (err error) {
 // Write fills the output files under their temporary names, and hashes the medium meanwhile.
 func (b *Bake) Write(ctx context.Context) (err error) {
 	b.c.Progress.Stage("Writing " + b.c.Name)
+	if b.out != nil {
+		if err := b.out.discard(); err != nil {
+			return err
+		}
+	}
 	if b.out, err = createOutputs(&b.c); err != nil {
 		return err
 	}

@@ -48,8 +48,10 @@ func Open(path string) (*Medium, error) {
 	} else if err := checkKind(path); err != nil {
 		return nil, err
 	}
-	m.WIM, err = wim.Open(m.Path)
-	return m, err
+	if m.WIM, err = wim.Open(m.Path); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Find selects an image by index, name or edition. Without a selector the medium must hold one
