@@ -3,8 +3,10 @@ package offline
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log"
+	"regexp"
 	"strings"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -61,26 +63,22 @@ func refuse(cmd *packersdk.RemoteCmd) {
 }
 
 func refusal(command string) string {
-	return "This image is offline; nothing can run in it, so this command was not run:\n" +
-		"    " + firstLine(command) + "\n" +
+	return "This image is offline; nothing can run in it, so " + name(command) + " was not run.\n" +
 		"Instead, use the \"file\" provisioner for files, the winbake provisioners for what winbake can\n" +
 		"change offline, and an answer file (Windows/Panther/unattend.xml) or\n" +
 		"Windows/Setup/Scripts/SetupComplete.cmd for what must run when Windows starts first.\n" +
 		"Commands on this machine go into a \"shell-local\" provisioner.\n"
 }
 
-// firstLine shortens a command for a message; scripts may be long.
-func firstLine(command string) string {
-	const limit = 100
-	line, rest, _ := strings.Cut(strings.TrimSpace(command), "\n")
-	line = strings.TrimRight(line, "\r")
-	if len(line) > limit {
-		line, rest = strings.ToValidUTF8(line[:limit], ""), "more"
+var programName = regexp.MustCompile(`^[A-Za-z0-9_.:/\\-]{1,60}$`)
+
+// name is what a message may say of a command: its program. The rest may hold passwords, which the
+// script provisioners pass as variables in front of the command or in its arguments.
+func name(command string) string {
+	if words := strings.Fields(command); len(words) > 0 && programName.MatchString(words[0]) {
+		return fmt.Sprintf("the command %q", words[0])
 	}
-	if rest != "" {
-		line += " ..."
-	}
-	return line
+	return "the command"
 }
 
 func (c *Communicator) serve(cmd *packersdk.RemoteCmd, h Handler) {

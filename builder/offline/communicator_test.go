@@ -236,17 +236,19 @@ func run(c *Communicator, command, stdin string) (stdout, stderr string, code in
 
 func TestStartRefuses(t *testing.T) {
 	c, _ := start(t, nil)
-	stdout, stderr, code := run(c, "powershell -File x.ps1\nsecond line", "")
+	stdout, stderr, code := run(c, "powershell -File x.ps1 -Password hunter2", "")
 	if code != exitCannotRun || stdout != "" {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
-	for _, want := range []string{"nothing can run in it", "powershell -File x.ps1 ...", "SetupComplete.cmd", `"file" provisioner`} {
+	for _, want := range []string{"nothing can run in it", `so the command "powershell" was not run`, "SetupComplete.cmd", `"file" provisioner`} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is missing in: %s", want, stderr)
 		}
 	}
-	if strings.Contains(stderr, "second line") {
-		t.Error("the whole script is in the message")
+	for _, command := range []string{"powershell -Password hunter2", "PASSWORD=hunter2 ./x", `set "PASSWORD=hunter2" && x`, ""} {
+		if _, stderr, code := run(c, command, ""); code != exitCannotRun || strings.Contains(stderr, "hunter2") {
+			t.Errorf("%s: %d, %s", command, code, stderr)
+		}
 	}
 	cmd := &packersdk.RemoteCmd{Command: "x"} // no streams at all
 	if err := c.Start(context.Background(), cmd); err != nil || cmd.Wait() != exitCannotRun {

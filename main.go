@@ -1,0 +1,23 @@
+// packer-plugin-winbake is a Packer plugin that bakes Windows images offline, from install media.
+// Packer starts it; "packer plugins install github.com/winbake/winbake" puts it in place.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/packer-plugin-sdk/plugin"
+
+	"github.com/winbake/packer-plugin-winbake/builder/golden"
+	"github.com/winbake/packer-plugin-winbake/version"
+)
+
+func main() {
+	set := plugin.NewSet()
+	set.RegisterBuilder("golden", new(golden.Builder))
+	set.SetVersion(version.PluginVersion)
+	if err := set.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
