@@ -13,6 +13,7 @@
 //     directory and BOOTMGR in any number of pieces up to thousands. BOOTMGR must be in the root
 //     directory, neither compressed, sparse nor encrypted, and fit between 2000:0000 and the
 //     extended BIOS data area. A Windows To Go BOOTNXT is not looked for, nor NTLDR.
+//   - FAT32: sectors of 512 bytes, any cluster size, at least 14 reserved sectors; the first FAT.
 //
 // The contract with BOOTMGR: loaded whole at 2000:0000 and entered there, DL = BIOS drive, A20 on.
 // (Facts: the stub of bootmgr 10.0.19041; GRUB's ntldr command and Syslinux' chain.c32 agree.)
@@ -23,6 +24,7 @@ package bootcode
 import (
 	"bytes"
 	_ "embed"
+	"encoding/binary"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -32,6 +34,8 @@ var (
 	mbr []byte
 	//go:embed ntfs.bin
 	ntfs []byte
+	//go:embed fat32.bin
+	fat32 []byte
 )
 
 // MBR returns winbake's master boot record code, MBRSize bytes.
@@ -39,6 +43,9 @@ func MBR() []byte { return bytes.Clone(mbr) }
 
 // NTFS returns winbake's $Boot, NTFSSize bytes; its BIOS parameter block is empty.
 func NTFS() []byte { return bytes.Clone(ntfs) }
+
+// FAT32 returns winbake's FAT32 boot record in the form that InstallFAT32 takes.
+func FAT32() []byte { return bytes.Clone(fat32) }
 
 // InstallMBR puts code, MBRSize bytes, into the first sector of a disk. The disk signature, the
 // partition table and the boot signature stay as they are.
@@ -68,5 +75,34 @@ func InstallNTFS(boot, code []byte) error {
 	copy(boot[ntfsCodeAt:], code[ntfsCodeAt:])
 	clear(boot[ntfsScratch1:ntfsMedia])
 	clear(boot[ntfsScratch2 : ntfsScratch2+2])
+	return nil
+}
+
+// InstallFAT32 puts code into reserved, the reserved sectors of a FAT32 volume (512 bytes each) whose
+// BIOS parameter block is set: into the first sector, into the backup of it that the block names, and
+// from sector 12 on. The block and both copies of FSInfo stay.
+//
+// Code is the first sector, one in the place of FSInfo that is not used, and one or two for sector 12.
+func InstallFAT32(reserved, code []byte) error {
+	if !isFAT32(code) || len(code)%sectorSize != 0 || len(code) > fat32MaxSize {
+		return fault.Invalidf("%d bytes that are not a FAT32 boot record", len(code))
+	}
+	if len(reserved) < sectorSize || string(reserved[fat32TypeAt:fat32CodeAt]) != fat32Type {
+		return fault.Bugf("%d bytes that are not the start of a FAT32 volume", len(reserved))
+	}
+	if size := binary.LittleEndian.Uint16(reserved[bpbAt:]); size != sectorSize {
+		return fault.Unsupportedf(bpbAt, "a FAT32 volume with sectors of %d bytes cannot boot, want %d", size, sectorSize)
+	}
+	more := code[2*sectorSize:]
+	count := int(binary.LittleEndian.Uint16(reserved[fat32ReservedAt:]))
+	if end := fat32MoreAt*sectorSize + len(more); len(reserved) != count*sectorSize || len(reserved) < end {
+		return fault.Invalidf("a FAT32 boot record needs %d bytes of reserved sectors; the volume has %d of %d", end, len(reserved), count*sectorSize)
+	}
+	copy(reserved[:bpbAt], code)
+	copy(reserved[fat32CodeAt:sectorSize], code[fat32CodeAt:])
+	copy(reserved[fat32MoreAt*sectorSize:], more)
+	if backup := int(binary.LittleEndian.Uint16(reserved[fat32BackupAt:])); backup > 1 && backup < fat32MoreAt {
+		copy(reserved[backup*sectorSize:], reserved[:sectorSize])
+	}
 	return nil
 }

@@ -2,10 +2,13 @@ package bootcode
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
@@ -43,6 +46,9 @@ func TestOwnShape(t *testing.T) {
 	}
 	if !bytes.Equal(own.NTFS.Code[bpbAt:ntfsCodeAt], make([]byte, ntfsCodeAt-bpbAt)) {
 		t.Error("the BIOS parameter block is not empty")
+	}
+	if f := own.FAT32.Code; !isFAT32(f) || len(f) > fat32MaxSize || !bytes.Equal(f[sectorSize:2*sectorSize], make([]byte, sectorSize)) {
+		t.Error("not in the form of a FAT32 record")
 	}
 	own.MBR.Code[0]++
 	if bytes.Equal(own.MBR.Code, MBR()) {
@@ -83,5 +89,59 @@ func TestInstallNTFS(t *testing.T) {
 	}
 	if InstallNTFS(make([]byte, NTFSSize), NTFS()) == nil {
 		t.Error("what is not a volume was taken")
+	}
+}
+
+// fat32Volume returns the reserved sectors of a FAT32 volume, filled with 0xA5 where it is free to.
+func fat32Volume(reserved int) []byte {
+	b := bytes.Repeat([]byte{0xA5}, reserved*sectorSize)
+	binary.LittleEndian.PutUint16(b[bpbAt:], sectorSize)
+	binary.LittleEndian.PutUint16(b[fat32ReservedAt:], uint16(reserved))
+	binary.LittleEndian.PutUint16(b[fat32BackupAt:], 6)
+	copy(b[fat32TypeAt:], fat32Type)
+	return b
+}
+
+func TestInstallFAT32(t *testing.T) {
+	for _, code := range [][]byte{FAT32(), fakeFAT32()} {
+		got, want := fat32Volume(32), fat32Volume(32)
+		if err := InstallFAT32(got, code); err != nil {
+			t.Fatal(err)
+		}
+		copy(want[:bpbAt], code)
+		copy(want[fat32CodeAt:], code[fat32CodeAt:sectorSize])
+		copy(want[6*sectorSize:], want[:sectorSize])
+		copy(want[12*sectorSize:], code[2*sectorSize:])
+		if !bytes.Equal(got, want) {
+			t.Error("not exactly the code was replaced")
+		}
+	}
+}
+
+func TestInstallFAT32Refuses(t *testing.T) {
+	large, few := fat32Volume(32), fat32Volume(13)
+	large[bpbAt+1] = 0x10 // 4096 bytes
+	for _, c := range []struct {
+		name           string
+		reserved, code []byte
+		class          error
+	}{
+		{"NTFS code", fat32Volume(32), NTFS(), fault.ErrInvalid},
+		{"short code", fat32Volume(32), FAT32()[:1535], fault.ErrInvalid},
+		{"no volume", make([]byte, 32*sectorSize), FAT32(), fault.ErrBug},
+		{"large sectors", large, FAT32(), fault.ErrUnsupported},
+		{"too few reserved", few, FAT32(), fault.ErrInvalid},
+		{"not all reserved", fat32Volume(32)[:20*sectorSize], FAT32(), fault.ErrInvalid},
+	} {
+		before := bytes.Clone(c.reserved)
+		if err := InstallFAT32(c.reserved, c.code); !errors.Is(err, c.class) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if !bytes.Equal(c.reserved, before) {
+			t.Errorf("%s: changed the volume", c.name)
+		}
+	}
+	if err := InstallFAT32(few, fakeFAT32()); err != nil {
+		t.Errorf("13 sectors are enough for Microsoft's record: %v", err)
 	}
 }

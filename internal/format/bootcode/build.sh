@@ -4,6 +4,6 @@
 set -eu
 cd "$(dirname "$0")"
 out=${1:-.}
-for source in mbr ntfs; do
+for source in mbr ntfs fat32; do
 	nasm -f bin -Wall -Werror -w-unknown-warning -o "$out/$source.bin" "$source.asm"
 done

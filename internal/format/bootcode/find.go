@@ -20,13 +20,18 @@ type Record struct {
 
 // Records is one record of each kind; a kind that was not found has no Code.
 type Records struct {
-	MBR  Record // MBRSize bytes
-	NTFS Record // NTFSSize bytes
+	MBR   Record // MBRSize bytes
+	NTFS  Record // NTFSSize bytes
+	FAT32 Record // for InstallFAT32
 }
 
 // Own returns the records written for winbake.
 func Own() Records {
-	return Records{MBR: Record{MBR(), Winbake, 0}, NTFS: Record{NTFS(), Winbake, 0}}
+	return Records{
+		MBR:   Record{Code: MBR(), Origin: Winbake},
+		NTFS:  Record{Code: NTFS(), Origin: Winbake},
+		FAT32: Record{Code: FAT32(), Origin: Winbake},
+	}
 }
 
 // Source is a file that may hold Microsoft's records, such as bootsect.exe or untfs.dll.
@@ -54,7 +59,7 @@ func Select(sources []Source) (Records, error) {
 	return chosen, nil
 }
 
-func (r *Records) all() []*Record { return []*Record{&r.MBR, &r.NTFS} }
+func (r *Records) all() []*Record { return []*Record{&r.MBR, &r.NTFS, &r.FAT32} }
 
 // complete tells whether every kind is there.
 func (r *Records) complete() bool {
@@ -129,6 +134,7 @@ var kinds = []struct {
 }{
 	{microsoftMBR, MBRSize, isMicrosoftMBR},
 	{append(bytes.Clone(ntfsJump), ntfsOEM...), NTFSSize, isMicrosoftNTFS},
+	{fat32Jump, FAT32Size, isMicrosoftFAT32},
 }
 
 // microsoftMBR is how the code of Windows 7 and later begins; that of Windows XP differs at 7.
@@ -146,4 +152,15 @@ func isMicrosoftMBR(b []byte) bool {
 func isMicrosoftNTFS(b []byte) bool {
 	const name = "\x07\x00B\x00O\x00O\x00T\x00M\x00G\x00R\x00"
 	return len(b) >= NTFSSize && isNTFS(b[:NTFSSize]) && bytes.HasPrefix(b[sectorSize:], []byte(name))
+}
+
+// isMicrosoftFAT32 checks that FSInfo follows, filled or not, and that the code looks for BOOTMGR:
+// the record of Windows XP looks for NTLDR.
+func isMicrosoftFAT32(b []byte) bool {
+	const info, name = "RRaA", "BOOTMGR    "
+	if !isFAT32(b) || !bytes.Contains(b[:FAT32Size], []byte(name)) {
+		return false
+	}
+	second := b[sectorSize : 2*sectorSize]
+	return bytes.HasPrefix(second, []byte(info)) || bytes.HasPrefix(second[signatureAt:], signature)
 }

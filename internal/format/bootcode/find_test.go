@@ -3,6 +3,7 @@ package bootcode
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -25,12 +26,24 @@ func fakeNTFS() []byte {
 	return b
 }
 
+func fakeFAT32() []byte {
+	b := bytes.Repeat([]byte{0x90}, FAT32Size)
+	copy(b, "\xEB\x58\x90MSDOS5.0")
+	copy(b[0x52:], "FAT32   ")
+	copy(b[signatureAt:], signature)
+	copy(b[sectorSize:], "RRaA")
+	copy(b[sectorSize+signatureAt:], signature)
+	copy(b[2*sectorSize+0x100:], "BOOTMGR    ")
+	return b
+}
+
 // older has the marks of the records for Windows XP, which must not be taken.
 func older() []byte {
-	m, n := fakeMBR(), fakeNTFS()
+	m, n, f := fakeMBR(), fakeNTFS(), fakeFAT32()
 	m[7] = 0xFB
 	copy(n[sectorSize:], "\x05\x00N\x00T\x00L\x00D\x00R\x00\x00\x00\x00\x00")
-	return append(m, n...)
+	copy(f[2*sectorSize+0x100:], "NTLDR      ")
+	return slices.Concat(m, n, f)
 }
 
 // file lays parts into a file of zeros at offsets.
@@ -46,21 +59,24 @@ func TestFind(t *testing.T) {
 	damaged := fakeNTFS()
 	damaged[signatureAt]++
 	for _, c := range []struct {
-		name      string
-		in        tree.Bytes
-		mbr, ntfs int64 // where, or -1
+		name             string
+		in               tree.Bytes
+		mbr, ntfs, fat32 int64 // where, or -1
 	}{
-		{"empty", nil, -1, -1},
-		{"as in bootsect.exe", file(0x20000, map[int][]byte{0xEAB0: older(), 0x10EB0: fakeMBR(), 0x11EB0: fakeNTFS()}), 0x10EB0, 0x11EB0},
-		{"as in untfs.dll", file(0x70000, map[int][]byte{0x6D028: fakeNTFS()}), -1, 0x6D028},
-		{"at the ends", file(1<<20, map[int][]byte{0: fakeMBR(), 1<<20 - NTFSSize: fakeNTFS()}), 0, 1<<20 - NTFSSize},
-		{"across steps", file(3*step, map[int][]byte{step - 1: fakeMBR(), 2*step - 5: fakeNTFS()}), step - 1, 2*step - 5},
-		{"cut off", file(1<<20, map[int][]byte{1<<20 - 511: fakeMBR(), 1<<19 - 1: fakeNTFS()[:8191]})[:1<<19+8190], -1, -1},
-		{"the first of two", file(1<<20, map[int][]byte{0x5000: fakeMBR(), 0x9000: fakeMBR()}), 0x5000, -1},
-		{"damaged, then whole", file(1<<20, map[int][]byte{0x5000: damaged, 0x9000: fakeNTFS()}), -1, 0x9000},
-		{"start within a start", append(tree.Bytes(microsoftMBR[:9]), append(fakeMBR(), 0)...), 9, -1},
-		{"older only", file(1<<17, map[int][]byte{0x400: older()}), -1, -1},
-		{"ours", append(tree.Bytes(NTFS()), append(MBR(), make([]byte, 100)...)...), -1, -1},
+		{"empty", nil, -1, -1, -1},
+		{"as in bootsect.exe", file(0x20000, map[int][]byte{0xEAB0: older(), 0x10EB0: fakeMBR(), 0x110B0: fakeFAT32(), 0x11EB0: fakeNTFS()}), 0x10EB0, 0x11EB0, 0x110B0},
+		{"as in untfs.dll", file(0x70000, map[int][]byte{0x6D028: fakeNTFS()}), -1, 0x6D028, -1},
+		{"at the ends", file(1<<20, map[int][]byte{0: fakeMBR(), 1<<20 - NTFSSize: fakeNTFS()}), 0, 1<<20 - NTFSSize, -1},
+		{"FAT32 at the end", file(1<<20, map[int][]byte{1<<20 - FAT32Size: fakeFAT32()}), -1, -1, 1<<20 - FAT32Size},
+		{"across steps", file(4*step, map[int][]byte{step - 1: fakeMBR(), 2*step - 5: fakeNTFS(), 3*step - 600: fakeFAT32()}), step - 1, 2*step - 5, 3*step - 600},
+		{"cut off", file(1<<20, map[int][]byte{1<<19 - 1: fakeNTFS()})[:1<<19+8190], -1, -1, -1},
+		{"cut off MBR", file(1<<20, map[int][]byte{1<<20 - 511: fakeMBR()}), -1, -1, -1},
+		{"cut off FAT32", file(1<<20, map[int][]byte{1<<20 - 1535: fakeFAT32()}), -1, -1, -1},
+		{"the first of two", file(1<<20, map[int][]byte{0x5000: fakeMBR(), 0x9000: fakeMBR()}), 0x5000, -1, -1},
+		{"damaged, then whole", file(1<<20, map[int][]byte{0x5000: damaged, 0x9000: fakeNTFS()}), -1, 0x9000, -1},
+		{"start within a start", append(tree.Bytes(microsoftMBR[:9]), append(fakeMBR(), 0)...), 9, -1, -1},
+		{"older only", file(1<<17, map[int][]byte{0x400: older()}), -1, -1, -1},
+		{"ours", slices.Concat(NTFS(), FAT32(), MBR(), make([]byte, 10000)), -1, -1, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			found, err := Find(c.in, c.in.Size())
@@ -69,6 +85,7 @@ func TestFind(t *testing.T) {
 			}
 			wantRecord(t, "MBR", found.MBR, c.mbr, fakeMBR()[:MBRSize])
 			wantRecord(t, "NTFS", found.NTFS, c.ntfs, fakeNTFS())
+			wantRecord(t, "FAT32", found.FAT32, c.fat32, fakeFAT32())
 		})
 	}
 }
@@ -93,31 +110,32 @@ func (failing) ReadAt([]byte, int64) (int, error) { return 0, errRead }
 var errRead = errors.New("read failed")
 
 func TestSelect(t *testing.T) {
-	exe := Source{"boot/bootsect.exe", file(1<<17, map[int][]byte{0x10EB0: fakeMBR(), 0x11EB0: fakeNTFS()})}
+	exe := Source{"boot/bootsect.exe", file(1<<17, map[int][]byte{0x10EB0: fakeMBR(), 0x110B0: fakeFAT32(), 0x11EB0: fakeNTFS()})}
 	dll := Source{"Windows/System32/untfs.dll", file(1<<17, map[int][]byte{0x100: fakeNTFS()})}
 	none := Source{"notepad.exe", file(1<<17, nil)}
 	bad := Source{"bad.exe", failing{make(tree.Bytes, 100)}}
 	for _, c := range []struct {
-		name      string
-		in        []Source
-		mbr, ntfs string
+		name             string
+		in               []Source
+		mbr, ntfs, fat32 string
 	}{
-		{"nothing", nil, Winbake, Winbake},
-		{"both in one", []Source{none, exe, dll}, exe.Name, exe.Name},
-		{"first wins", []Source{dll, exe}, exe.Name, dll.Name},
-		{"gap filled", []Source{dll, none}, Winbake, dll.Name},
-		{"stops when complete", []Source{exe, bad}, exe.Name, exe.Name},
-		{"missing content", []Source{{"gone.exe", nil}}, Winbake, Winbake},
+		{"nothing", nil, Winbake, Winbake, Winbake},
+		{"all in one", []Source{none, exe, dll}, exe.Name, exe.Name, exe.Name},
+		{"first wins", []Source{dll, exe}, exe.Name, dll.Name, exe.Name},
+		{"gaps filled", []Source{dll, none}, Winbake, dll.Name, Winbake},
+		{"stops when complete", []Source{exe, bad}, exe.Name, exe.Name, exe.Name},
+		{"missing content", []Source{{"gone.exe", nil}}, Winbake, Winbake, Winbake},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Select(c.in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.MBR.Origin != c.mbr || r.NTFS.Origin != c.ntfs {
-				t.Errorf("from %q and %q, want %q and %q", r.MBR.Origin, r.NTFS.Origin, c.mbr, c.ntfs)
+			got, want := [3]string{r.MBR.Origin, r.NTFS.Origin, r.FAT32.Origin}, [3]string{c.mbr, c.ntfs, c.fat32}
+			if got != want {
+				t.Errorf("from %q, want %q", got, want)
 			}
-			if len(r.MBR.Code) != MBRSize || len(r.NTFS.Code) != NTFSSize {
+			if len(r.MBR.Code) != MBRSize || len(r.NTFS.Code) != NTFSSize || len(r.FAT32.Code) < FAT32Size {
 				t.Error("wrong sizes")
 			}
 		})
@@ -132,6 +150,7 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(append(fakeMBR(), fakeNTFS()...))
 	f.Add(older())
+	f.Add(append([]byte{0}, fakeFAT32()...))
 	f.Add(fakeNTFS()[:NTFSSize-1])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		found, err := Find(tree.Bytes(b), int64(len(b)))
@@ -146,6 +165,9 @@ func FuzzFind(f *testing.F) {
 		boot := make([]byte, NTFSSize)
 		copy(boot[oemAt:], ntfsOEM)
 		if found.NTFS.Code != nil && InstallNTFS(boot, found.NTFS.Code) != nil {
+			t.Error("cannot be installed")
+		}
+		if found.FAT32.Code != nil && InstallFAT32(fat32Volume(32), found.FAT32.Code) != nil {
 			t.Error("cannot be installed")
 		}
 		if found.MBR.Code != nil && InstallMBR(boot, found.MBR.Code) != nil {

@@ -27,8 +27,6 @@
 
 BOOT            equ 0x7C00
 BOOT_SIZE       equ 8192
-MAX_SECTORS     equ 64                  ; per INT 13h call; some firmware fails from 128 on
-TRIES           equ 5
 TAIL            equ 0x4C494154          ; "TAIL": last dword of the program
 
         org     BOOT
@@ -100,84 +98,9 @@ start:
         mov     si, boot_damaged
 .stop:  jmp     fail
 
-; Reads [wanted] sectors (not 0) from LBA [packet.lba] to linear address [target], and moves all
-; three on. Never crosses a 64 KiB line in one call: old controllers' DMA cannot.
-; Keeps all registers.
-read:   pushad
-.chunk: mov     cx, [bpb_sector_size]
-        xor     dx, dx
-        mov     ax, [target]
-        neg     ax                      ; DX:AX = bytes up to the next 64 KiB line
-        cmc
-        adc     dx, dx
-        div     cx                      ; sectors up to there
-        cmp     ax, MAX_SECTORS
-        jbe     .cap
-        mov     ax, MAX_SECTORS
-.cap:   cmp     ax, [wanted]
-        jbe     .count
-        mov     ax, [wanted]
-.count: movzx   ebp, ax
-        mov     eax, [target]
-        shr     eax, 4
-        mov     [packet.segment], ax
-        mov     di, TRIES
-.try:   mov     [packet.count], bp      ; firmware may change it on failure
-        mov     si, packet
-        mov     dl, [drive]
-        mov     ah, 0x42
-        pushad
-        int     0x13
-        popad
-        jnc     .done
-        mov     dl, [drive]
-        xor     ah, ah                  ; reset the drive, then try again
-        int     0x13
-        dec     di
-        jnz     .try
-        mov     si, read_error
-        jmp     fail
-.done:  sub     [wanted], bp
-        add     [packet.lba], ebp
-        adc     dword [packet.lba + 4], 0
-        mov     ax, bp
-        mul     cx
-        add     [target], ax
-        adc     [target + 2], dx
-        cmp     word [wanted], 0
-        jne     .chunk
-        popad
-        ret
+%include "io.inc"
 
-; Prints the text at SI, which ends with a zero byte, and stops.
-fail:   call    print
-        mov     si, restart
-        call    print
-.halt:  hlt                             ; interrupts are on: Ctrl+Alt+Del works
-        jmp     .halt
-
-print:  lodsb
-        test    al, al
-        jz      .done
-        mov     ah, 0x0E
-        mov     bx, 7
-        push    si
-        int     0x10
-        pop     si
-        jmp     print
-.done:  ret
-
-packet: db      16, 0                   ; EDD disk address packet
-.count: dw      0
-        dw      0
-.segment: dw    0
-.lba:   dq      0
-
-no_extensions:  db 13, 10, "No LBA disk access", 0
 wrong_sector:   db 13, 10, "Wrong sector size", 0
-boot_damaged:   db 13, 10, "Boot record damaged", 0
-read_error:     db 13, 10, "Disk read error", 0
-restart:        db 13, 10, "Press Ctrl+Alt+Del to restart", 0
 
         times 0x1FE - ($ - $$) db 0     ; fails to assemble if the code is longer
         dw      0xAA55
@@ -185,6 +108,7 @@ restart:        db 13, 10, "Press Ctrl+Alt+Del to restart", 0
 %include "ntfs_main.inc"
 %include "ntfs_stream.inc"
 %include "ntfs_attribute.inc"
+%include "handoff.inc"
 
         align   4, db 0
 tail:   dd      TAIL
@@ -193,9 +117,6 @@ tail:   dd      TAIL
 
 ; Variables. Memory here is not cleared: everything is set before it is read.
         absolute BOOT + BOOT_SIZE
-drive:          resb 1                  ; BIOS drive number
-                alignb 4
-target:         resd 1                  ; linear address of the next sector read
-wanted:         resw 1                  ; sectors still to be read
+%include "io_vars.inc"
 parameters:     resb 0x1A               ; EDD drive parameters
 %include "ntfs_vars.inc"

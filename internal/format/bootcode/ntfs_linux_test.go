@@ -108,6 +108,7 @@ func touch(dir string, n, length int) error {
 
 // A root directory whose index is a tree of several levels, BOOTMGR deep in it.
 func TestNTFSLargeDirectory(t *testing.T) {
+	heavy(t)
 	t.Parallel()
 	for _, cluster := range []int{512, 4096, 65536} {
 		t.Run(fmt.Sprint(cluster), func(t *testing.T) {
@@ -134,6 +135,7 @@ func sum(runs []run) (n int64) {
 // A root directory with an $ATTRIBUTE_LIST, its index root in an extension record, and list and
 // bitmap not resident: named streams crowd its base record.
 func TestNTFSRootWithAttributeList(t *testing.T) {
+	heavy(t)
 	t.Parallel()
 	v := makeVolume(t, oracle.NTFSSpec{}, func(dir string) error {
 		err := errors.Join(put("BOOTMGR", bootprog.Size)(dir), touch(dir, 1500, 150))
@@ -245,6 +247,7 @@ func TestNTFSFragmentedFile(t *testing.T) {
 
 // $MFT in many pieces, its run list in extension records, BOOTMGR's record in a late piece.
 func TestNTFSFragmentedMFT(t *testing.T) {
+	heavy(t)
 	t.Parallel()
 	v := makeVolume(t, oracle.NTFSSpec{Size: 24 << 20, Cluster: 512}, func(dir string) error {
 		names, err := fillUp(dir, 1536)
@@ -270,6 +273,7 @@ func TestNTFSFragmentedMFT(t *testing.T) {
 
 // BOOTMGR with a thousand names: they fill extension records and an attribute list.
 func TestNTFSManyHardLinks(t *testing.T) {
+	heavy(t)
 	t.Parallel()
 	v := makeVolume(t, oracle.NTFSSpec{}, func(dir string) error {
 		err := errors.Join(put("BOOTMGR", bootprog.Size)(dir), os.Mkdir(dir+"/links", 0o700))
@@ -286,6 +290,7 @@ func TestNTFSManyHardLinks(t *testing.T) {
 
 // BOOTMGR near the end of large disks: beyond 32 bits of bytes, and of sectors.
 func TestNTFSFarEnd(t *testing.T) {
+	heavy(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -390,7 +395,7 @@ func TestNTFSDamage(t *testing.T) {
 	record := fileRecord(t, v, cluster, "/BOOTMGR")
 	data := dataRuns(t, v, "/BOOTMGR")[0].lcn * cluster
 	inBoot := func(text string) int64 {
-		at := bytes.Index(ntfs, []byte(text))
+		at := bytes.LastIndex(ntfs, []byte(text))
 		if at < 0 {
 			t.Fatalf("no %q in the boot record", text)
 		}

@@ -17,6 +17,14 @@ import (
 // partitionStart is where the test disks' only partition begins, in bytes.
 const partitionStart = 1 << 20
 
+// heavy skips tests that take seconds to set up or to boot.
+func heavy(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("heavy")
+	}
+}
+
 // makeVolume formats an NTFS volume for a disk of these tests and lets fill put files in.
 // Everything in it is by outside programs: mkntfs and ntfs-3g.
 func makeVolume(t *testing.T, spec oracle.NTFSSpec, fill func(dir string) error) oracle.Volume {
@@ -35,33 +43,37 @@ func makeVolume(t *testing.T, spec oracle.NTFSSpec, fill func(dir string) error)
 	return v
 }
 
-// makeDisk puts a volume behind a partition table made by sfdisk and installs records. It returns
-// the disk's path.
+// makeDisk puts an NTFS volume on a disk and installs records. It returns the disk's path.
 func makeDisk(t *testing.T, v oracle.Volume, sector int, r Records) string {
+	t.Helper()
+	return newDisk(t, v, sector, "7", r.MBR.Code, NTFSSize, func(b []byte) error {
+		return InstallNTFS(b, r.NTFS.Code)
+	})
+}
+
+// newDisk puts a volume behind a partition table made by sfdisk, installs the MBR code and changes
+// the first n bytes of the volume.
+func newDisk(t *testing.T, v oracle.Volume, sector int, kind string, mbr []byte, n int, change func([]byte) error) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "disk.img")
 	disk, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	defer disk.Close()
 	size, err := copyAt(disk, v.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	partition(t, path, size, sector)
-	check(t, edit(disk, 0, 512, func(b []byte) error { return InstallMBR(b, r.MBR.Code) }))
-	check(t, edit(disk, partitionStart, NTFSSize, func(b []byte) error { return InstallNTFS(b, r.NTFS.Code) }))
+	check(t, err)
+	partition(t, path, size, sector, kind)
+	check(t, edit(disk, 0, 512, func(b []byte) error { return InstallMBR(b, mbr) }))
+	check(t, edit(disk, partitionStart, n, change))
 	return path
 }
 
 // partition writes the table. sfdisk counts in 512 bytes and takes 32 bits of them; both do not
 // matter to a boot record, which looks at the start alone.
-func partition(t *testing.T, path string, size int64, sector int) {
+func partition(t *testing.T, path string, size int64, sector int, kind string) {
 	t.Helper()
 	oracle.Need(t, "sfdisk")
 	script := filepath.Join(t.TempDir(), "table")
-	line := fmt.Sprintf("label: dos\nstart=%d, size=%d, type=7, bootable\n", partitionStart/sector, min(size/int64(sector), 1<<31))
+	line := fmt.Sprintf("label: dos\nstart=%d, size=%d, type=%s, bootable\n", partitionStart/sector, min(size/int64(sector), 1<<31), kind)
 	check(t, os.WriteFile(script, []byte(line), 0o600))
 	oracle.Run(t, "sh", "-c", `PATH="$PATH:/usr/sbin:/sbin" sfdisk -q --no-reread --no-tell-kernel "$1" <"$2"`, "sh", path, script)
 }
