@@ -158,7 +158,7 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 	g.Go(func() error {
 		total := image.Total(b.plan)
 		advance := func(done int64) { b.c.Progress.Advance(done, total) }
-		return explainWrite(image.Write(ctx, b.plan, advance, b.out.targets()...))
+		return explainWrite(b.nameContent(image.Write(ctx, b.plan, advance, b.out.targets()...)))
 	})
 	g.Go(func() (err error) {
 		b.inputs, err = hashInputs(ctx, b.medium, b.c.MediaSHA256)

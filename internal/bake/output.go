@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -215,12 +214,4 @@ func (o *outputs) discard() error {
 	}
 	o.pending = nil
 	return errors.Join(errs...)
-}
-
-// explainWrite adds to a full disk what to do about it.
-func explainWrite(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: the file system below output_directory is full; free some room or choose another output_directory", err)
-	}
-	return err
 }

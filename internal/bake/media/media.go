@@ -57,11 +57,8 @@ func Open(path string) (*Medium, error) {
 // Find selects an image by index, name or edition. Without a selector the medium must hold one
 // image only.
 func (m *Medium) Find(selector string) (wim.Image, error) {
-	images := m.WIM.Images()
-	if selector == "" && len(images) == 1 {
-		return images[0], nil
-	}
-	return m.WIM.Find(selector)
+	image, err := m.WIM.Find(selector)
+	return image, fault.In("image", err)
 }
 
 // Close closes the medium. Contents of its trees cannot be read any more.

@@ -83,10 +83,16 @@ func (f *File) Image(index int) (Image, error) {
 
 // Find returns the image that selector names: its number, name, display name, FLAGS or edition
 // id, tried in that order; case is ignored. FLAGS come before edition ids because they tell a Core
-// image from a Desktop one. A selector that fits no image, or fits several equally well, is an
+// image from a Desktop one. An empty selector finds the only image. A selector that fits no image, or fits several equally well, is an
 // error that lists the images.
 func (f *File) Find(selector string) (Image, error) {
 	want := strings.TrimSpace(selector)
+	if want == "" && len(f.images) == 1 {
+		return f.images[0], nil
+	}
+	if want == "" {
+		return Image{}, fault.Invalidf("choose an image of %s by index, name or edition; %s", f.src.name, f.list())
+	}
 	if n, err := strconv.Atoi(want); err == nil && n >= 1 && n <= len(f.images) {
 		return f.images[n-1], nil
 	}
@@ -109,7 +115,7 @@ func (f *File) Find(selector string) (Image, error) {
 func (f *File) matches(want string, field func(*Image) string) []*Image {
 	var hits []*Image
 	for i := range f.images {
-		if want != "" && strings.EqualFold(field(&f.images[i]), want) {
+		if strings.EqualFold(field(&f.images[i]), want) {
 			hits = append(hits, &f.images[i])
 		}
 	}
