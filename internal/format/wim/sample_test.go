@@ -267,11 +267,7 @@ func describeNode(t testing.TB, tr *tree.Tree, n *tree.Node) string {
 		}
 	}
 	if len(n.Names) > 1 {
-		first := n.Path()
-		for _, e := range n.Names {
-			first = min(first, e.Parent.Path()+"/"+e.Name)
-		}
-		fmt.Fprintf(&b, " %d names, first %s", len(n.Names), first)
+		fmt.Fprintf(&b, " %d names, first %s", len(n.Names), firstPath(n))
 	}
 	return b.String()
 }
