@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -120,6 +121,37 @@ func TestSharedSecurity(t *testing.T) {
 	if bytes.Equal(a.Security, c.Security) || !bytes.Equal(c.Security, other) {
 		t.Error("descriptors mixed up")
 	}
+}
+
+// TestManyEdits changes a hive of 20,000 keys 10,000 times, and bounds what Parse allocates: with
+// the file itself less than four times its size.
+func TestManyEdits(t *testing.T) {
+	h := New("root")
+	h.Minor = 5
+	for i := range 20000 {
+		k := create(t, h.Root, fmt.Sprintf(`Class %d\{%08x}\Key`, i%100, i))
+		k.Set(String("ImagePath", `\SystemRoot\System32\drivers\example.sys`))
+		k.Set(DWord("Start", uint32(i)))
+	}
+	b := marshal(t, h)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h = parse(t, b)
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 3*uint64(len(b)) {
+		t.Errorf("Parse allocates %d bytes for a hive of %d", n, len(b))
+	}
+	for i := range 10000 {
+		path := fmt.Sprintf(`class %d\{%08x}`, i%100, i)
+		if i%2 == 0 {
+			create(t, h.Root, path+`\New`).Set(QWord("n", uint64(i)))
+		} else if err := h.Root.Delete(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b = marshal(t, h)
+	audit(t, b)
+	sameHive(t, parse(t, b), h)
 }
 
 func TestMarshalRefuses(t *testing.T) {

@@ -72,19 +72,23 @@ func TestJudges(t *testing.T) {
 	t.Run("empty", func(t *testing.T) { checkAll(t, New("empty")) })
 }
 
-// TestJudgesCanFail flips a letter in a name, and breaks a record's signature: each judge must
-// see something else or refuse the hive.
+// TestJudgesCanFail flips a letter in a name and in a string, and breaks a record's signature: each
+// judge must see something else or refuse the hive. regfinfo does not look at data.
 func TestJudgesCanFail(t *testing.T) {
 	flips := []struct {
 		name string
 		at   func(b []byte) int
 	}{
 		{"value name", func(b []byte) int { return bytes.Index(b, []byte("qword")) }},
+		{"value data", func(b []byte) int { return bytes.Index(b, []byte("t\x00h\x00e\x00 \x00d")) }},
 		{"key signature", func(b []byte) int { return bytes.Index(b, []byte("Types")) - nodeSize }},
 	}
 	for i := range judges {
 		j := &judges[i]
 		for _, f := range flips {
+			if j.name == "regfinfo" && f.name == "value data" {
+				continue
+			}
 			t.Run(j.name+"/"+f.name, func(t *testing.T) {
 				oracle.Need(t, j.program)
 				h, b := j.write(t, richHive(t, 5))

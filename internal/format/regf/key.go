@@ -65,7 +65,8 @@ func (k *Key) Path() string {
 // Subkeys returns the subkeys in registry order (by upper-case name). The slice is the caller's.
 func (k *Key) Subkeys() []*Key { return slices.Clone(k.children) }
 
-// Subkey returns the key at a path below k ("A\B\c"), or nil. Case does not matter; "" is k itself.
+// Subkey returns the key at a path below k ("A\B\c"), or nil. Case does not matter; "" is k
+// itself. Symbolic links are not followed.
 func (k *Key) Subkey(path string) *Key {
 	for path != "" && k != nil {
 		var name string

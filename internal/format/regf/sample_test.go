@@ -13,9 +13,10 @@ import (
 // clean; only hivex judges them, because it is quick.
 func TestSamples(t *testing.T) {
 	samples(t, func(t *testing.T, data []byte) {
-		if testing.Short() && len(data) > 4<<20 {
+		if testing.Short() && len(data) > 1<<20 {
 			t.Skip("large")
 		}
+		t.Parallel()
 		data, clean := forceClean(data), !isDirty(data)
 		h, err := Parse(data)
 		if errors.Is(err, fault.ErrCorrupt) {
