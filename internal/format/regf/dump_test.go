@@ -132,8 +132,8 @@ func orDefault(name string) string {
 	return name
 }
 
-// regfText prints what regfText2 keeps of regfexport's output: names, classes, sizes and the bytes
-// of binary values. libregf misreads binary values of one to three bytes, those of Windows too.
+// regfText prints what regfText2 keeps of regfexport's output: names, classes, sizes, texts and the
+// bytes of binary values. libregf misreads binary values of one to three bytes, those of Windows too.
 func regfText(h *Hive) string {
 	var b strings.Builder
 	regfKey(&b, h.Root, h.Root.Name)
@@ -149,6 +149,9 @@ func regfKey(b *strings.Builder, k *Key, path string) {
 		fmt.Fprintf(b, "Value: %d %s\nData size: %d\n", i, orDefault(v.Name), len(v.Data))
 		if v.Type == REG_BINARY && len(v.Data) >= 4 {
 			fmt.Fprintf(b, "%x\n", v.Data)
+		}
+		if text, err := v.Text(); err == nil && v.Type == REG_SZ {
+			fmt.Fprintf(b, "Data: %s\n", text)
 		}
 	}
 	for _, c := range k.children {

@@ -183,7 +183,7 @@ var hexLine = regexp.MustCompile(`^[0-9a-f]{8}: ((?:[0-9a-f]{2} {1,2}){1,16})`)
 // regfText2 keeps the lines of regfexport's output that regfText knows.
 func regfText2(out string) string {
 	var b, data strings.Builder
-	binary := false
+	binary, text := false, false
 	flush := func() {
 		if binary && data.Len() >= 2*4 {
 			fmt.Fprintln(&b, data.String())
@@ -200,7 +200,11 @@ func regfText2(out string) string {
 		case "Class name", "Data size":
 			b.WriteString(line)
 		case "Type":
-			binary = strings.Contains(rest, "(REG_BINARY)")
+			binary, text = strings.Contains(rest, "(REG_BINARY)"), strings.Contains(rest, "(REG_SZ)")
+		case "Data":
+			if text {
+				b.WriteString(line)
+			}
 		default:
 			if m := hexLine.FindStringSubmatch(line); m != nil {
 				data.WriteString(strings.ReplaceAll(m[1], " ", ""))
