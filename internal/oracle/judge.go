@@ -30,3 +30,9 @@ func verdict(t testing.TB, err error) {
 		t.Error(err)
 	}
 }
+
+// tail returns the last n lines of a long output.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

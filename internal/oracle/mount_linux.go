@@ -29,10 +29,19 @@ func MountNTFS(t testing.TB, v Volume) string {
 	return m.dir
 }
 
-// needMount is Need for FUSE mounts.
+// needMount is Need for FUSE mounts: an ordinary user needs the right to open /dev/fuse, or an ntfs-3g
+// that is set-user-ID root, as Debian installs it.
 func needMount(t testing.TB) {
 	t.Helper()
 	Need(t, "ntfs-3g")
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		Missing(t, "no FUSE: %v", err)
+	}
+	if path, err := find("ntfs-3g"); err == nil {
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSetuid != 0 {
+			return
+		}
+	}
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		Missing(t, "FUSE cannot be used: %v", err)

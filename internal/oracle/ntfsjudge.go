@@ -1,8 +1,6 @@
 package oracle
 
 import (
-	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -17,7 +15,11 @@ func JudgeNTFS(t testing.TB, v Volume) {
 	NTFSFix(t, v)
 	NTFSInfo(t, v)
 	NTFSResize(t, v)
-	NTFSSecAudit(t, v)
+	if err := mayAudit(); err != nil {
+		t.Logf("$Secure is not audited: %v", err)
+	} else {
+		NTFSSecAudit(t, v)
+	}
 	SevenZip(t, v, "NTFS")
 }
 
@@ -71,54 +73,4 @@ func ntfsResize(image string) error {
 		return judged("ntfsresize", image, err, said)
 	}
 	return nil
-}
-
-// NTFSSecAudit fails the test if $Secure is inconsistent: an entry of $SDS with a wrong hash, offset
-// or length, a difference between $SDS and its mirror, a key that $SII or $SDH lacks.
-func NTFSSecAudit(t testing.TB, v Volume) {
-	t.Helper()
-	Need(t, "ntfssecaudit")
-	verdict(t, ntfsSecAudit(v.File(t)))
-}
-
-var (
-	secEntries = regexp.MustCompile(`(?m)^(\d+) valid(?: and \d+ deleted)? entries in (\S+)$`)
-	secErrors  = regexp.MustCompile(`(?m)^(\d+) errors in (\S+)$`)
-)
-
-func ntfsSecAudit(image string) error {
-	out, stderr, err := Try("ntfssecaudit", "-a", image)
-	if err != nil {
-		return judged("ntfssecaudit", image, err, out+stderr)
-	}
-	entries, faults := countsByList(secEntries, out), countsByList(secErrors, out)
-	// At the end of a stream whose length is no multiple of 16 (as libntfs-3g leaves it), the audit of
-	// the mirror takes stale bytes for one more header, after it has found every entry good.
-	if faults["$SDS-2"] == "1" && strings.Contains(out, "** Security attribute is too long") {
-		faults["$SDS-2"] = "0"
-	}
-	for _, list := range []string{"$SDS-1", "$SDS-2", "$SII", "$SDH"} {
-		if faults[list] != "0" || entries[list] != entries["$SDS-1"] {
-			return judged("ntfssecaudit", image, fmt.Errorf("%s has %q entries, %q errors", list, entries[list], faults[list]), tail(out, 40)+stderr)
-		}
-	}
-	if !strings.Contains(out, "All keys are present in all lists") {
-		return judged("ntfssecaudit", image, nil, tail(out, 40)+stderr)
-	}
-	return nil
-}
-
-// countsByList maps the second group of each match to the first.
-func countsByList(re *regexp.Regexp, text string) map[string]string {
-	counts := map[string]string{}
-	for _, m := range re.FindAllStringSubmatch(text, -1) {
-		counts[m[2]] = m[1]
-	}
-	return counts
-}
-
-// tail returns the last n lines of a long output.
-func tail(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
