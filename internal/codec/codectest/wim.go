@@ -4,6 +4,7 @@ package codectest
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"encoding/binary"
 	"os"
 	"testing"
@@ -79,4 +80,65 @@ func wimChunks(res []byte, size, chunkSize int) []WIMChunk {
 		start = end
 	}
 	return chunks
+}
+
+// Decoder is what the codecs have in common.
+type Decoder interface {
+	// Decode fills dst from the compressed chunk src.
+	Decode(dst, src []byte) error
+}
+
+// CheckBlobs decodes blobs with d and compares their SHA-1 with what the WIM says. It returns how
+// many compressed chunks there were.
+func CheckBlobs(t testing.TB, d Decoder, blobs []WIMBlob) (compressed int) {
+	t.Helper()
+	for i, blob := range blobs {
+		h := sha1.New()
+		for j, c := range blob.Chunks {
+			out := c.Data
+			if len(c.Data) != c.Size {
+				compressed++
+				out = make([]byte, c.Size)
+				if err := d.Decode(out, c.Data); err != nil {
+					t.Fatalf("blob %d chunk %d: %v", i, j, err)
+				}
+			}
+			h.Write(out)
+		}
+		if sum := h.Sum(nil); !bytes.Equal(sum, blob.SHA1[:]) {
+			t.Errorf("blob %d of %d bytes: SHA-1 is %x, want %x", i, blob.Size, sum, blob.SHA1)
+		}
+	}
+	return compressed
+}
+
+// CompressedChunks returns the chunks of blobs that are not stored raw.
+func CompressedChunks(blobs []WIMBlob) (chunks []WIMChunk) {
+	for _, blob := range blobs {
+		for _, c := range blob.Chunks {
+			if len(c.Data) != c.Size {
+				chunks = append(chunks, c)
+			}
+		}
+	}
+	return chunks
+}
+
+// BenchmarkChunks measures d on all of chunks.
+func BenchmarkChunks(b *testing.B, d Decoder, chunks []WIMChunk) {
+	total, largest := 0, 0
+	for _, c := range chunks {
+		total += c.Size
+		largest = max(largest, c.Size)
+	}
+	dst := make([]byte, largest)
+	b.SetBytes(int64(total))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, c := range chunks {
+			if err := d.Decode(dst[:c.Size], c.Data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/lz"
 )
 
 // problem says why a block cannot be decoded.
@@ -17,30 +18,10 @@ const (
 	badSymbol
 )
 
-// copyPad is how far a match copy of decodeFast may write past the match's end.
-const copyPad = 16
-
-// pattern says how to repeat a match's source where the offset is less than the eight bytes that a
-// copy moves at once: the bytes to keep, the factor that repeats them, and how far a store of eight
-// then advances the period.
-var patterns = [8]struct {
-	keep, repeat uint64
-	step         int
-}{
-	{0, 0, 8},
-	{1<<8 - 1, 1 | 1<<8 | 1<<16 | 1<<24 | 1<<32 | 1<<40 | 1<<48 | 1<<56, 8},
-	{1<<16 - 1, 1 | 1<<16 | 1<<32 | 1<<48, 8},
-	{1<<24 - 1, 1 | 1<<24 | 1<<48, 6},
-	{1<<32 - 1, 1 | 1<<32, 8},
-	{1<<40 - 1, 1 | 1<<40, 5},
-	{1<<48 - 1, 1 | 1<<48, 6},
-	{1<<56 - 1, 1 | 1<<56, 7},
-}
-
 // decodeFast decodes dst[pos:end] up to where the longest match could cross end, or its copy the end
 // of dst, and returns the new position. Away from the ends, nothing but match offsets needs checking.
 func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
-	stop := min(end-maxMatch, len(dst)-maxMatch-copyPad)
+	stop := min(end-maxMatch, len(dst)-maxMatch-lz.Slack)
 	in := d.r.in
 	ip, buf, have := d.r.pos, d.r.buf, d.r.have
 	last := len(in) - inputPad/2
@@ -125,15 +106,15 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			bad = badOffset
 			break
 		}
-		if off < 8 {
-			repeat(dst, pos, off, length)
+		if off < lz.Near {
+			lz.Repeat(dst, pos, off, length)
 		} else {
-			put(dst, pos, get(dst, from))
+			lz.Store(dst, pos, lz.Load(dst, from))
 			if length > 8 {
-				put(dst, pos+8, get(dst, from+8))
+				lz.Store(dst, pos+8, lz.Load(dst, from+8))
 				for i := 16; i < length; i += 16 {
-					put(dst, pos+i, get(dst, from+i))
-					put(dst, pos+i+8, get(dst, from+i+8))
+					lz.Store(dst, pos+i, lz.Load(dst, from+i))
+					lz.Store(dst, pos+i+8, lz.Load(dst, from+i+8))
 				}
 			}
 		}
@@ -141,16 +122,4 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 	}
 	d.r.pos, d.r.buf, d.r.have = ip, buf, have
 	return pos, bad
-}
-
-func get(b []byte, i int) uint64    { return binary.LittleEndian.Uint64(b[i : i+8]) }
-func put(b []byte, i int, x uint64) { binary.LittleEndian.PutUint64(b[i:i+8], x) }
-
-// repeat copies a match whose offset is below eight.
-func repeat(dst []byte, pos, off, length int) {
-	p := &patterns[off&7]
-	w := get(dst, pos-off) & p.keep * p.repeat
-	for i := 0; i < length; i += p.step {
-		put(dst, pos+i, w)
-	}
 }

@@ -1,6 +1,9 @@
 package lzx
 
-import "github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
+import (
+	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/lz"
+)
 
 // decodeTail decodes dst[pos:end] one checked step at a time: the last bytes of a block, where a match
 // could cross the end, and all of a block whose input ends early.
@@ -25,9 +28,7 @@ func (d *Decoder) decodeTail(dst []byte, pos, end int) (int, problem) {
 		if length > end-pos {
 			return pos, badLength
 		}
-		for i := range length {
-			dst[pos+i] = dst[from+i]
-		}
+		lz.Copy(dst, pos, pos-from, length)
 		pos += length
 	}
 	return pos, fine
