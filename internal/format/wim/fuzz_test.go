@@ -86,7 +86,9 @@ func TestSeeds(t *testing.T) {
 		path := filepath.Join("testdata", name)
 		if os.Getenv("WINBAKE_UPDATE") == "1" {
 			plain := writeTemp(t, WriteOptions{BootIndex: 1}, ImageSource{want, Image{Name: "seed", Arch: "amd64"}})
-			os.Remove(path)
+			if err := os.RemoveAll(path); err != nil { // an export would append to it
+				t.Fatal(err)
+			}
 			oracle.Run(t, wimlib, append([]string{"export", plain, "1", path}, c.args...)...)
 		}
 		f := mustOpen(t, path)
@@ -250,7 +252,7 @@ func TestSharedReads(t *testing.T) {
 			}()
 		}
 		for range 8 {
-			if err := <-done; err != nil && err != io.EOF {
+			if err := <-done; err != nil && !errors.Is(err, io.EOF) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

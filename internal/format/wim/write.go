@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -247,7 +248,7 @@ func (w *writer) load(c tree.Content, off int64) ([]byte, error) {
 	got, err := c.ReadAt(w.buf[:n], off)
 	if int64(got) == n {
 		err = nil
-	} else if err == nil || err == io.EOF {
+	} else if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return w.buf[:n], err
