@@ -121,7 +121,7 @@ func (c *Config) Prepare(raws ...any) error {
 
 // engine returns the configuration as the engine takes it, and every mistake in it.
 func (c *Config) engine() (bake.Config, []error) {
-	b := bake.Config{Force: c.PackerForce, Tool: "winbake " + version.PluginVersion.FormattedVersion()}
+	b := bake.Config{Force: c.PackerForce, Tool: "winbake " + version.PluginVersion.String()}
 	var problems []error
 	for _, prepare := range []func(*bake.Config) []error{
 		c.MediaConfig.prepare,

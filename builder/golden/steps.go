@@ -190,9 +190,13 @@ func (s *StepPublish) Run(ctx context.Context, state multistep.StateBag) multist
 		return act(ctx, state, err)
 	}
 	s.run.result = result
+	ui := state.Get("ui").(packersdk.Ui)
 	removed, err := s.run.directory.RemoveStale(result.Files)
 	for _, path := range removed {
-		state.Get("ui").(packersdk.Ui).Say("Removed " + path + " of the earlier bake")
+		ui.Say("Removed " + path + ", which the earlier bake left")
 	}
-	return act(ctx, state, err)
+	if err != nil { // the new image is there and whole, so this is no failure
+		ui.Error("something of the earlier bake is left: " + err.Error())
+	}
+	return multistep.ActionContinue
 }
