@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -92,7 +93,10 @@ func newWorker(f Format, chunk int64) (*worker, error) {
 func (w *worker) release() { w.pool.Put(w) }
 
 func newDecoder(f Format, chunk int) (decoder, error) {
-	if f == LZX {
+	switch f {
+	case XPRESS:
+		return new(xpress.Decoder), nil
+	case LZX:
 		return lzx.NewDecoder(chunk)
 	}
 	return nil, fault.Unsupportedf(fault.NoOffset, "%v compression", f)
