@@ -101,7 +101,7 @@ func (a *attribute) putOutside(b []byte, g *geometry) int {
 	le.PutUint64(b[0x28:], uint64(count*g.cluster))
 	le.PutUint64(b[0x30:], uint64(a.size))
 	if !a.hole {
-		le.PutUint64(b[0x38:], uint64(a.size)) // initialised
+		le.PutUint64(b[0x38:], uint64(a.size)) // initialized
 	}
 	copy(b[at:], runs)
 	return length

@@ -264,7 +264,7 @@ func (v *checked) checkFile(f *checkedFile) {
 				le.Uint64(n.value[48:]), le.Uint64(n.value[40:]), size, allocated)
 		}
 	}
-	if spaces[1] != spaces[2] {
+	if spaces[1] != spaces[2] || spaces[1]+spaces[3] > 1 {
 		v.bad("record %d: %d Win32 names and %d DOS names", f.record, spaces[1], spaces[2])
 	}
 }
@@ -288,6 +288,7 @@ func (v *checked) checkViews() {
 	objects := map[uint64][]byte{}
 	for _, e := range v.walkView(v.files[25], "$O", compareWords) {
 		objects[le.Uint64(e.data)] = e.key
+		v.births[uint32(le.Uint64(e.data))] = e.data[8:]
 	}
 	tags := map[uint64]uint32{}
 	for _, e := range v.walkView(v.files[26], "$R", compareWords) {
@@ -296,7 +297,7 @@ func (v *checked) checkViews() {
 	for r, f := range v.files {
 		ref := uint64(r) | uint64(f.sequence)<<48
 		if a := f.find(0x40, ""); a != nil {
-			if !bytes.Equal(a.value[:16], objects[ref]) {
+			if !bytes.Equal(a.value, objects[ref]) {
 				v.bad("record %d: $ObjId:$O has % x", r, objects[ref])
 			}
 			delete(objects, ref)

@@ -28,6 +28,7 @@ type checked struct {
 	used                           []uint32 // by cluster: 0, or 1 + the record that uses it
 	descriptors                    map[uint32][]byte
 	children                       map[uint32][]checkedName // by directory
+	births                         map[uint32][]byte        // birth ids, by record
 	problems                       []string
 }
 
@@ -71,7 +72,7 @@ func (v *checked) bad(format string, args ...any) {
 
 // checkVolume reads a volume of size bytes. Problems that stop it are problems too.
 func checkVolume(image io.ReaderAt, size int64) (v *checked) {
-	v = &checked{image: image, files: map[uint32]*checkedFile{}, descriptors: map[uint32][]byte{}, children: map[uint32][]checkedName{}}
+	v = &checked{image: image, files: map[uint32]*checkedFile{}, descriptors: map[uint32][]byte{}, children: map[uint32][]checkedName{}, births: map[uint32][]byte{}}
 	defer func() {
 		if r := recover(); r != nil {
 			v.problems = append(v.problems, fmt.Sprintf("stopped by %v", r))
@@ -223,15 +224,15 @@ func (v *checked) attribute(record uint32, raw []byte) *checkedAttr {
 	if b := raw[le.Uint16(raw[32:]):]; b[0]>>4 > 1 && signed(b[1+b[0]&15:][:b[0]>>4]) == signed(b[1+b[0]&15:][:b[0]>>4-1]) {
 		v.bad("record %d: attribute %#x: run list % x is longer than it needs", record, a.typ, b)
 	}
-	total, initialised := int64(0), a.size
+	total, initialized := int64(0), a.size
 	for _, r := range a.runs {
 		total += r[1]
 		if r[0] == hole {
-			initialised = 0
+			initialized = 0
 		}
 	}
-	if int64(le.Uint64(raw[56:])) != initialised || le.Uint64(raw[34:])&(1<<48-1) != 0 {
-		v.bad("record %d: attribute %#x: %d of %d bytes are initialised", record, a.typ, le.Uint64(raw[56:]), a.size)
+	if int64(le.Uint64(raw[56:])) != initialized || le.Uint64(raw[34:])&(1<<48-1) != 0 {
+		v.bad("record %d: attribute %#x: %d of %d bytes are initialized", record, a.typ, le.Uint64(raw[56:]), a.size)
 	}
 	if le.Uint64(raw[16:]) != 0 || int64(le.Uint64(raw[24:])) != total-1 || total*v.cluster != a.allocated || a.size > a.allocated || a.size <= a.allocated-v.cluster {
 		v.bad("record %d: attribute %#x %q: %d clusters, %d allocated, size %d", record, a.typ, a.name, total, a.allocated, a.size)

@@ -137,9 +137,7 @@ func (c *comparer) extra(path string, n *tree.Node, f *checkedFile) {
 		}
 		return nil
 	}
-	if got := value(0x40); !bytes.Equal(got, x.ObjectID) {
-		c.t.Errorf("%s: object id is % x, want % x", path, got, x.ObjectID)
-	}
+	c.objectID(path, f, x.ObjectID)
 	got := value(0xC0)
 	switch {
 	case (got != nil) != (x.Reparse != nil):
@@ -158,6 +156,24 @@ func (c *comparer) extra(path string, n *tree.Node, f *checkedFile) {
 		if int(le.Uint16(info)) != packed || int(le.Uint32(info[4:])) != len(value(0xE0)) {
 			c.t.Errorf("%s: $EA_INFORMATION is % x", path, info)
 		}
+	}
+}
+
+// objectID compares the id, and the birth ids if the tree has some: the attribute has only the id.
+func (c *comparer) objectID(path string, f *checkedFile, want []byte) {
+	a := f.find(0x40, "")
+	if a == nil || want == nil {
+		if (a == nil) != (want == nil) {
+			c.t.Errorf("%s: object id %v, want % x", path, a, want)
+		}
+		return
+	}
+	births := c.v.births[f.record]
+	if len(want) == 16 {
+		want = slices.Concat(want, make([]byte, 16), want, make([]byte, 16))
+	}
+	if got := slices.Concat(a.value, births); !bytes.Equal(got, want) {
+		c.t.Errorf("%s: object id and birth ids are % x, want % x", path, got, want)
 	}
 }
 

@@ -22,6 +22,7 @@ type file struct {
 	records  uint16
 	sequence uint16
 	inside   bool // the unnamed data is resident
+	paired   bool // one of the names has a short one
 }
 
 func (f *file) reference() uint64 { return reference(f.record, f.sequence) }
@@ -108,7 +109,8 @@ func (p *Plan) describe(f *file, list []attribute) []attribute {
 	list = append(list, attribute{typ: typeStandardInformation, size: infoSize, fixed: true})
 	list = p.appendNames(list, f)
 	if n.Extra != nil && n.Extra.ObjectID != nil {
-		list = append(list, attribute{typ: typeObjectID, size: int64(len(n.Extra.ObjectID)), value: n.Extra.ObjectID, fixed: true})
+		// As Windows does, the birth ids stand in $ObjId only. ntfs-3g does not find them here.
+		list = append(list, small(typeObjectID, "", n.Extra.ObjectID[:objectIDShort]))
 	}
 	if !n.IsDir() {
 		list = append(list, attribute{typ: typeData, content: n.Data, size: tree.SizeOf(n.Data)})

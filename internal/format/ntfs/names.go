@@ -32,10 +32,12 @@ func (l *link) keySize() int { return fileNameFixed + 2*int(l.units) }
 // nameAll makes the links of all directories, each directory's in collation order, and the
 // directories' indexes.
 //
-// The name spaces are those that Windows uses: a long name and its short one make a pair; a name
-// that is a valid short name itself counts as both; any other name is put into the POSIX space, as
-// Windows does with all names on volumes without short names. So are names that Win32 could not
-// open and names that differ only in case, since a pair must be found whatever the case.
+// The name spaces are those that Windows uses: a long name and its short one make a pair, or are one
+// name that counts as both when they are the same. A name without a short one is put into the POSIX
+// space, as Windows does with all names on volumes where it makes no short ones. There go also names
+// that NTFS does not allow in the Win32 space, names that differ only in case, since a pair must be
+// found whatever the case, and all names of a hard-linked file but one: a file has one short name
+// (ntfs-3g refuses to show more), here the first of the walk.
 func (p *Plan) nameAll(nodes []*tree.Node) error {
 	for i := range p.files {
 		p.files[i].first = -1
@@ -96,12 +98,13 @@ func (p *Plan) nameDirectory(dir *tree.Node) error {
 	before := false // the entry before is a twin
 	for i, e := range entries {
 		after := i+1 < len(entries) && sameFolded(entries[i+1].Name, e.Name)
-		short, space, err := names.spaces(e, before || after)
+		f := p.fileOf(e.Node)
+		short, space, err := names.spaces(e, before || after || p.files[f].paired)
 		before = after
 		if err != nil {
 			return fault.In(strings.TrimPrefix(dir.Path()+"/"+e.Name, "/"), err)
 		}
-		f := p.fileOf(e.Node)
+		p.files[f].paired = p.files[f].paired || space != spacePOSIX
 		p.addLink(e.Name, space, f, self)
 		if short != "" {
 			p.addLink(short, spaceDOS, f, self)
@@ -142,25 +145,17 @@ type namer struct {
 	short map[string]bool // short names given so far, folded
 }
 
-// spaces returns the short name to store for e, if any, and the name space of the long one. twin
-// says that another name of the directory differs from e's only in case.
-func (n *namer) spaces(e *tree.Entry, twin bool) (short string, space uint8, err error) {
-	if twin {
-		return "", spacePOSIX, nil
-	}
+// spaces returns the short name to store for e, if any, and the name space of the long one. alone
+// says that e's name must not have a short one.
+func (n *namer) spaces(e *tree.Entry, alone bool) (short string, space uint8, err error) {
 	if e.Short != "" && !plausibleShort(e.Short) {
 		return "", 0, fault.Corruptf(fault.NoOffset, "short name %q is not of the form 8.3", e.Short)
 	}
 	switch {
-	case e.Short == "" || n.taken(e):
-		if validShort(e.Name) {
-			return "", spaceBoth, nil
-		}
+	case e.Short == "" || alone || n.taken(e) || !win32Name(e.Name):
 		return "", spacePOSIX, nil
 	case sameFolded(e.Short, e.Name):
 		return "", spaceBoth, nil
-	case !win32Name(e.Name):
-		return "", spacePOSIX, nil
 	}
 	if n.short == nil {
 		n.short = map[string]bool{}
@@ -227,18 +222,8 @@ func win32Name(name string) bool {
 	return true
 }
 
-// validShort says whether a name is a valid 8.3 name whatever its case (RtlIsNameLegalDOS8Dot3). A
-// name outside ASCII may be one on some systems, depending on their code page; it counts as none.
-func validShort(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; c <= 0x20 || c >= 0x7F {
-			return false
-		}
-	}
-	return plausibleShort(name)
-}
-
-// plausibleShort says whether a name has the form of an 8.3 name, on some code page.
+// plausibleShort says whether a name has the form of an 8.3 name (RtlIsNameLegalDOS8Dot3), on
+// whatever code page it was made.
 func plausibleShort(name string) bool {
 	base, ext, dot := strings.Cut(name, ".")
 	if base == "" || dot && ext == "" || strings.Contains(ext, ".") {

@@ -8,7 +8,7 @@ import (
 
 // TestRandom builds volumes of random trees; the checker must accept them and find the trees.
 func TestRandom(t *testing.T) {
-	seeds := uint64(40)
+	seeds := uint64(25)
 	if testing.Short() {
 		seeds = 5
 	}

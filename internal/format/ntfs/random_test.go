@@ -142,7 +142,7 @@ var alphabets = [][]string{
 	strings.Split("😀𐐀𐐨𝔘", ""),
 	{"\xed\xa0\x80", "z", "Z"},
 	{"\xed\xb0\x80", "y", "Y"},
-	strings.Split("*?<>|\":aB\x01", ""),
+	strings.Split("*?<>|\"aB\x01", ""),
 }
 
 func (g *generator) name() string {

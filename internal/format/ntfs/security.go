@@ -158,7 +158,7 @@ func (s *security) layout() {
 		s.at = append(s.at, pos)
 		pos += n
 	}
-	s.size = pos + sdsBlock
+	s.size = (pos+15)&^15 + sdsBlock // rounded as ntfs-3g does, or ntfssecaudit reads past the end
 }
 
 // hash is how $SDH finds a descriptor.
