@@ -100,15 +100,15 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			d.recent[1] = d.recent[0]
 		}
 		d.recent[0] = offset
-		off := int(offset)
-		from := pos - off
-		if from < 0 {
+		if uint(offset) > uint(pos) {
 			bad = badOffset
 			break
 		}
+		off := int(offset)
 		if off < lz.Near {
 			lz.Repeat(dst, pos, off, length)
 		} else {
+			from := pos - off
 			lz.Store(dst, pos, lz.Load(dst, from))
 			if length > 8 {
 				lz.Store(dst, pos+8, lz.Load(dst, from+8))

@@ -59,6 +59,7 @@ func (d *Decoder) Decode(dst, src []byte) error {
 	if len(dst) > d.window {
 		return fault.Bugf("LZX chunk of %d bytes in a window of %d", len(dst), d.window)
 	}
+	dst = dst[:len(dst):len(dst)] // what a slice expression cannot reach, no mistake can
 	d.src = src
 	d.r.reset(src)
 	d.recent = [numRepeats]uint32{1, 1, 1}
@@ -111,7 +112,7 @@ func (d *Decoder) decodeBlock(dst []byte, pos, end int) error {
 	}
 	switch bad {
 	case badOffset:
-		return d.corrupt("match at output byte %d begins %d bytes before the chunk", pos, int(d.recent[0])-pos)
+		return d.corrupt("match at output byte %d reaches back %d bytes", pos, d.recent[0])
 	case badLength:
 		return d.corrupt("match at output byte %d crosses the end of its block at %d", pos, end)
 	case badSymbol:

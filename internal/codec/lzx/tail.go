@@ -21,14 +21,13 @@ func (d *Decoder) decodeTail(dst []byte, pos, end int) (int, problem) {
 		if bad != fine {
 			return pos, bad
 		}
-		from := pos - int(d.recent[0])
-		if from < 0 {
+		if uint(d.recent[0]) > uint(pos) {
 			return pos, badOffset
 		}
 		if length > end-pos {
 			return pos, badLength
 		}
-		lz.Copy(dst, pos, pos-from, length)
+		lz.Copy(dst, pos, int(d.recent[0]), length)
 		pos += length
 	}
 	return pos, fine

@@ -1,11 +1,96 @@
 package xpress
 
 import (
+	"bytes"
+	"flag"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
 )
+
+var update = flag.Bool("update", false, "have wimlib-imagex write the vectors in testdata anew")
+
+// vectors are chunks of WIMs made by wimlib-imagex capture --compress=XPRESS --chunk-size=..., see
+// codectest.Capture.
+var vectors = []codectest.Vector{
+	{Name: "wimlib-calls.xpress", ChunkSize: 32768, Want: codectest.Machine(12_000, 7)},
+	{Name: "wimlib-small.xpress", ChunkSize: 4096, Want: codectest.Machine(4096, 8)},
+	{Name: "wimlib-text.xpress", ChunkSize: 32768, Want: codectest.Text(32768)},
+	{Name: "wimlib-periods.xpress", ChunkSize: 32768, Want: codectest.Periods(8000)},
+	{Name: "wimlib-long.xpress", ChunkSize: MaxChunk, Want: append(codectest.Noise(600, 9), make([]byte, MaxChunk-600)...)},
+}
+
+func TestVectors(t *testing.T) {
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			src := v.Load(t, "XPRESS", *update)
+			d := new(Decoder)
+			got := make([]byte, len(v.Want))
+			for range 2 { // the second time with what the first one left behind
+				if err := d.Decode(got, src); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, v.Want) {
+					t.Fatal("decoded to something else")
+				}
+			}
+			if n := testing.AllocsPerRun(5, func() { d.Decode(got, src) }); n != 0 {
+				t.Errorf("Decode allocates %v times", n)
+			}
+		})
+	}
+}
+
+// TestVectorsFlipped shows that the comparison above can fail, and that a damaged chunk is an error
+// or other contents, nothing worse.
+func TestVectorsFlipped(t *testing.T) {
+	for _, v := range vectors {
+		src := v.Load(t, "XPRESS", false)
+		d := new(Decoder)
+		got := make([]byte, len(v.Want))
+		for i := 0; i < len(src)-8; i += 1 + len(src)/100 {
+			bad := bytes.Clone(src)
+			bad[i] ^= 0x10
+			if err := d.Decode(got, bad); err == nil && bytes.Equal(got, v.Want) {
+				t.Errorf("%s: flipping bit 4 of byte %d of %d changes nothing", v.Name, i, len(src))
+			}
+		}
+	}
+}
+
+// TestVectorsTruncated cuts the vectors short: always an error, of the right class.
+func TestVectorsTruncated(t *testing.T) {
+	for _, v := range vectors {
+		src := v.Load(t, "XPRESS", false)
+		d := new(Decoder)
+		got := make([]byte, len(v.Want))
+		for n := 0; n < len(src)-8; n += 1 + n/20 {
+			wantCorrupt(t, d.Decode(got, src[:n:n]), "")
+		}
+	}
+}
+
+func TestWIM(t *testing.T) {
+	for _, size := range []int{4096, 8192, 16384, 32768, MaxChunk} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			blobs := codectest.Capture(t, "XPRESS", size, codectest.Materials()...)
+			if n := codectest.CheckBlobs(t, new(Decoder), blobs); n == 0 {
+				t.Error("no chunk was compressed")
+			}
+		})
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, v := range vectors {
+		b.Run(v.Name, func(b *testing.B) {
+			chunk := codectest.WIMChunk{Data: v.Load(b, "XPRESS", false), Size: len(v.Want)}
+			codectest.BenchmarkChunks(b, new(Decoder), []codectest.WIMChunk{chunk})
+		})
+	}
+}
 
 // BenchmarkWIM decodes the WIM that the environment names, for measuring on real material.
 func BenchmarkWIM(b *testing.B) {

@@ -87,6 +87,7 @@ func (d *Decoder) Decode(dst, src []byte) error {
 	if len(dst) > MaxChunk {
 		return fault.Bugf("XPRESS chunk of %d bytes", len(dst))
 	}
+	dst = dst[:len(dst):len(dst)] // what a slice expression cannot reach, no mistake can
 	if err := d.readCode(src); err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (d *Decoder) step(dst []byte, pos int) (int, error) {
 	}
 	off := 1<<offsetBits | int(d.r.take(offsetBits))
 	if off > pos {
-		return 0, d.corrupt("match at output byte %d begins %d bytes before the chunk", pos, off-pos)
+		return 0, d.corrupt("match at output byte %d reaches back %d bytes", pos, off)
 	}
 	if length > len(dst)-pos {
 		return 0, d.corrupt("match of %d bytes at output byte %d of %d", length, pos, len(dst))
