@@ -2,6 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# One static binary; and one build cache for building and testing.
+export CGO_ENABLED := 0
 BUILD := build
 PLUGIN := $(BUILD)/packer-plugin-winbake
 PLUGIN_SOURCE := github.com/winbake/winbake
@@ -13,7 +15,7 @@ help: ## list the targets
 build: $(PLUGIN) ## build the plugin for this machine
 
 $(PLUGIN): $(GO_FILES)
-	CGO_ENABLED=0 go build -trimpath -o $@ .
+	go build -trimpath -o $@ .
 
 demo: $(PLUGIN) ## bake the example's disks from stand-in media, with Packer
 	@tools/demo.sh $(BUILD)
@@ -39,8 +41,8 @@ bootcode: ## assemble the boot records and stand-in boot programs (needs nasm)
 	internal/standin/bootprog/build.sh
 
 cross: ## check that the other platforms build
-	@for t in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
-	  echo "$$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null . ; done
+	@for t in linux/arm64 darwin/arm64 windows/amd64; do \
+	  echo "$$t"; GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null . ; done
 
 FUZZTIME ?= 60s
 fuzz: ## fuzz every parser for FUZZTIME each
