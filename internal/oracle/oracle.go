@@ -2,7 +2,15 @@
 // GRUB, QEMU and the rest. Only tests use it.
 //
 // A judge that is not installed skips the test on a laptop and fails it under REQUIRE_ORACLES=1,
-// which CI sets, so that a missing judge is never mistaken for a content one.
+// which CI sets, so that a missing judge is never mistaken for a content one. Each wrapper has a test
+// here that shows it a flipped byte: a judge that cannot object proves nothing.
+//
+//   - JudgeNTFS, JudgeDisk, JudgeWIM and their parts, FsckFAT, SevenZip, Grub, Hivex, QemuImg... read
+//     one artefact each and object in the program's own words.
+//   - CompareNTFS compares two volumes file by file with all NT metadata; WimlibNTFS makes the one to
+//     compare with.
+//   - RealTreeWIM and BenchWIM make material from the machine's own files, once, in a cache.
+//   - Measure and MeasurePairs time whole processes.
 package oracle
 
 import (
