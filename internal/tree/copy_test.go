@@ -15,6 +15,7 @@ func TestCopyFile(t *testing.T) {
 	src.Security = from.AddSecurity([]byte("descriptor"))
 	src.Streams = []Stream{{Name: "s"}}
 	src.Ensure().EA = []EA{{Name: "A"}}
+	src.Extra.ObjectID = make([]byte, 16)
 	if _, err := to.WriteFile("efi/BOOT/BOOTX64.EFI", Bytes("old")); err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +29,9 @@ func TestCopyFile(t *testing.T) {
 	}
 	if n.Path() != "efi/BOOT/bootx64.efi" || len(src.Names) != 1 || to.Root.Len() != 1 {
 		t.Errorf("path %q; the original has %d names", n.Path(), len(src.Names))
+	}
+	if n.Extra.ObjectID != nil || src.Extra.ObjectID == nil {
+		t.Error("two files of one volume would have the same object id")
 	}
 	n.Streams[0].Name, n.Extra.EA = "changed", nil
 	if src.Streams[0].Name != "s" || src.Extra.EA == nil {

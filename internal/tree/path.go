@@ -255,6 +255,7 @@ func (t *Tree) copyFile(dir *Node, name, short string, from *Tree, src *Node) er
 	n.Streams = slices.Clone(src.Streams)
 	if src.Extra != nil {
 		extra := *src.Extra
+		extra.ObjectID = nil // it names one file of a volume; Windows gives a copy none either
 		n.Extra = &extra
 	}
 	n.Security = NoSecurity
