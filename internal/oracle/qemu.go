@@ -44,7 +44,7 @@ type BootOptions struct {
 	Expect string
 	// UntilOff waits on until the machine has switched itself off; the text must be on COM1 then.
 	UntilOff bool
-	// Timeout is how long to wait for it; 0 means a minute.
+	// Timeout is how long to wait for it; 0 means two minutes.
 	Timeout time.Duration
 }
 
@@ -101,7 +101,7 @@ func withDefaults(o BootOptions) BootOptions {
 		o.Bus = IDE
 	}
 	if o.Timeout == 0 {
-		o.Timeout = time.Minute
+		o.Timeout = 2 * time.Minute
 	}
 	return o
 }

@@ -53,7 +53,7 @@ func TestBootFails(t *testing.T) {
 		timeout            time.Duration
 		why, screen        string
 	}{
-		{"other text", "hellp", "hello", nil, 2 * time.Second, `no "hello" within`, "hellp"},
+		{"other text", "hellp", "hello", nil, 5 * time.Second, `no "hello" within`, "hellp"},
 		{"no signature", "hello", "hello", func(b []byte) { b[510]++ }, 20 * time.Second, `"No bootable device" instead of "hello"`, "Booting from"},
 		{"gave up", "Press Ctrl+Alt+Del to restart", "hello", nil, 20 * time.Second, `instead of "hello"`, "Ctrl+Alt+Del"},
 	} {
