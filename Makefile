@@ -17,6 +17,9 @@ build: $(PLUGIN) ## build the plugin for this machine
 $(PLUGIN): $(GO_FILES)
 	go build -trimpath -o $@ .
 
+dev: $(PLUGIN) ## build the plugin and install it into your own Packer
+	packer plugins install --force --path $(PLUGIN) $(PLUGIN_SOURCE)
+
 demo: $(PLUGIN) ## bake the example's disks from stand-in media, with Packer
 	@tools/demo.sh $(BUILD)
 
@@ -58,4 +61,4 @@ bench: $(PLUGIN) ## measure against the public tools in the same run
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: help build demo test judges lint generate bootcode cross fuzz bench clean
+.PHONY: help build dev demo test judges lint generate bootcode cross fuzz bench clean
