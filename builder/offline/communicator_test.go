@@ -140,6 +140,7 @@ func TestUploadMistakes(t *testing.T) {
 		{"C:/a:b.txt", nil, `':', which Windows does not allow`},
 		{"C:/what?.txt", nil, `'?', which Windows does not allow`},
 		{"C:/dot./x", nil, "ends in a dot"},
+		{"C:/nul.txt", nil, "that of a device"},
 		{"C:/Tools/old.txt/x", nil, "is a file, not a directory"},
 		{"C:/Link/x", nil, `C:\Link is a junction`},
 		{"D:/x", nil, "no drive D:"},

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -42,7 +43,26 @@ func checkNewName(name string) error {
 	if strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
 		return fault.Invalidf("file name %q ends in a dot or space, which Windows does not allow", name)
 	}
+	if isDevice(name) {
+		return fault.Invalidf("file name %q is that of a device, which Windows does not allow", name)
+	}
 	return nil
+}
+
+// isDevice says whether Win32 takes a name for a device, whatever its extension (Microsoft Learn,
+// "Naming Files, Paths, and Namespaces").
+func isDevice(name string) bool {
+	stem, _, _ := strings.Cut(name, ".")
+	stem = strings.ToUpper(strings.TrimRight(stem, " "))
+	switch stem {
+	case "CON", "PRN", "AUX", "NUL":
+		return true
+	}
+	digit, isPort := strings.CutPrefix(stem, "COM")
+	if !isPort {
+		digit, isPort = strings.CutPrefix(stem, "LPT")
+	}
+	return isPort && utf8.RuneCountInString(digit) == 1 && strings.Contains("0123456789¹²³", digit)
 }
 
 // Split cuts a '/' path into names. Like the shell, it ignores empty ones.
