@@ -107,6 +107,12 @@ func (d *Decoder) decodeBlock(dst []byte, pos, end int) error {
 	if bad == fine {
 		pos, bad = d.decodeTail(dst, pos, end)
 	}
+	return d.blockError(pos, end, bad)
+}
+
+// blockError turns what stopped a block that ends at end, at pos, into an error. Where the input has
+// ended, whatever else went wrong came of that.
+func (d *Decoder) blockError(pos, end int, bad problem) error {
 	if d.r.overrun() {
 		return d.truncated()
 	}
