@@ -48,7 +48,7 @@ func makeCalls(chunk []byte) {
 }
 
 func TestUndoCalls(t *testing.T) {
-	dense := bytes.Repeat([]byte{0xe8, 1, 2, 0, 0, 0xe8, 0xff, 0xff, 0xff}, 40)
+	dense := bytes.Repeat([]byte{0xe8, 1, 2, 0, 0, 0xe8, 0xfe, 0xff, 0xff, 0xff, 0x90, 0xe8}, 40)
 	for _, chunk := range [][]byte{dense, codectest.Machine(MinWindow, 5), codectest.Noise(1<<20, 6)} {
 		for n := range 30 {
 			short := bytes.Clone(chunk[:n]) // around the tail in which nothing changes
