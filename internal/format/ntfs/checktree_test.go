@@ -100,6 +100,9 @@ type indexWalk struct {
 	depth   map[int]bool // of the leaves
 }
 
+// collations are the indexed type and the collation rule of the indexes in system files.
+var collations = map[string][2]uint32{"$SII9": {0, 16}, "$SDH9": {0, 18}, "$O24": {0, 17}, "$Q24": {0, 16}, "$O25": {0, 19}, "$R26": {0, 19}}
+
 // walkIndex returns the entries of an index in order, after checking the tree.
 func (v *checked) walkIndex(f *checkedFile, name string, compare func(a, b []byte) int) []indexEntry {
 	w := indexWalk{v: v, what: fmt.Sprintf("record %d index %s", f.record, name), depth: map[int]bool{}}
@@ -107,6 +110,10 @@ func (v *checked) walkIndex(f *checkedFile, name string, compare func(a, b []byt
 	if root == nil {
 		v.bad("%s: no root", w.what)
 		return nil
+	}
+	kind := [2]uint32{le.Uint32(root.value), le.Uint32(root.value[4:])}
+	if want, ok := collations[name+fmt.Sprint(f.record)]; name == "$I30" && kind != [2]uint32{0x30, 1} || ok && kind != want {
+		v.bad("%s: type and collation are %v", w.what, kind)
 	}
 	large := root.value[28] == 1
 	if a := f.find(0xA0, name); a != nil {
@@ -158,7 +165,7 @@ func (w *indexWalk) node(b []byte, depth int) {
 	entries := 0
 	for {
 		n, k, flags := int(le.Uint16(b[at+8:])), int(le.Uint16(b[at+10:])), le.Uint16(b[at+12:])
-		if n < 16 || n%8 != 0 || at+n > end || (flags&1 == 1) != inner {
+		if n < 16 || n%8 != 0 || at+n > end || flags > 3 || (flags&1 == 1) != inner {
 			panic(fmt.Sprintf("%s: entry at %#x has length %d, flags %d", w.what, at, n, flags))
 		}
 		e := b[at : at+n]

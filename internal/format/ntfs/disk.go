@@ -169,7 +169,6 @@ const (
 	bpbEnd    = 0x54
 	oemID     = "NTFS    "
 	bootBytes = 8192
-	maxSector = 4096
 )
 
 func (s *bootSector) put(b []byte) {

@@ -12,6 +12,8 @@ const (
 	defaultCluster = 4096
 	minRecord      = 1024
 	blockSize      = 4096
+	// maxCluster is what every Windows reads; Windows 10 1709 and later read up to 2 MiB.
+	maxCluster = 64 << 10
 	// maxClusters is where Windows stops: cluster numbers must fit 32 bits.
 	maxClusters = 1<<32 - 1
 )
@@ -33,9 +35,12 @@ func newGeometry(o *Options) (geometry, error) {
 	if g.cluster == 0 {
 		g.cluster = defaultCluster
 	}
-	if g.sector != defaultSector || g.cluster != defaultCluster {
-		return g, fault.Unsupportedf(fault.NoOffset, "NTFS with sectors of %d and clusters of %d bytes: only %d and %d are written",
-			g.sector, g.cluster, defaultSector, defaultCluster)
+	if g.sector != 512 && g.sector != 4096 {
+		return g, fault.Unsupportedf(fault.NoOffset, "NTFS with sectors of %d bytes; 512 and 4096 are supported", g.sector)
+	}
+	if g.cluster < g.sector || g.cluster > maxCluster || g.cluster&(g.cluster-1) != 0 {
+		return g, fault.Unsupportedf(fault.NoOffset, "NTFS clusters of %d bytes; powers of two from the sector (%d) to %d are supported",
+			g.cluster, g.sector, maxCluster)
 	}
 	g.record = max(minRecord, g.sector)
 	return g, nil

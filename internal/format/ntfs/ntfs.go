@@ -26,8 +26,8 @@ import (
 // Options describe the volume.
 type Options struct {
 	Size        int64  // of the partition in bytes, a multiple of the sector size
-	SectorSize  int64  // bytes; 0 means 512
-	ClusterSize int64  // bytes; 0 means 4096
+	SectorSize  int64  // bytes: 512 or 4096; 0 means 512
+	ClusterSize int64  // bytes: a power of two up to 64 KiB; 0 means 4096, the most that BIOS boot code reads
 	StartLBA    uint64 // the partition's first sector; boot code adds it to every address
 	Label       string // up to 32 UTF-16 units; empty for none
 	Serial      uint64 // the volume's serial number

@@ -340,8 +340,11 @@ func TestOptions(t *testing.T) {
 		"long label":   {Size: 16 << 20, Label: strings.Repeat("l", 33)},
 		"too large":    {Size: 1 << 62},
 		"negative":     {Size: -512},
-		"sector 4096":  {Size: 16 << 20, SectorSize: 4096},
-		"cluster 8192": {Size: 16 << 20, ClusterSize: 8192},
+		"sector 2048":  {Size: 16 << 20, SectorSize: 2048},
+		"cluster 6000": {Size: 16 << 20, ClusterSize: 6000},
+		"cluster 128K": {Size: 16 << 20, ClusterSize: 128 << 10},
+		"below sector": {Size: 16 << 20, ClusterSize: 2048, SectorSize: 4096},
+		"half sector":  {Size: 16<<20 + 512, SectorSize: 4096},
 	} {
 		_, err := ntfs.NewPlan(tree.New(anyTime), o)
 		if !errors.Is(err, fault.ErrInvalid) && !errors.Is(err, fault.ErrUnsupported) {
