@@ -35,9 +35,9 @@ func (l *link) keySize() int { return fileNameFixed + 2*int(l.units) }
 // The name spaces are those that Windows uses: a long name and its short one make a pair, or are one
 // name that counts as both when they are the same. A name without a short one is put into the POSIX
 // space, as Windows does with all names on volumes where it makes no short ones. There go also names
-// that NTFS does not allow in the Win32 space, names that differ only in case, since a pair must be
-// found whatever the case, and all names of a hard-linked file but one: a file has one short name
-// (ntfs-3g refuses to show more), here the first of the walk.
+// that NTFS does not allow in the Win32 space, all but one of the names that differ only in case,
+// since a pair must be found whatever the case, and all names of a hard-linked file but one: a file
+// has one short name (ntfs-3g refuses to show more), here the first of the walk.
 func (p *Plan) nameAll(nodes []*tree.Node) error {
 	for i := range p.files {
 		p.files[i].first = -1
@@ -95,12 +95,12 @@ func (p *Plan) nameDirectory(dir *tree.Node) error {
 		sorted = false
 	}
 	names := namer{t: p.t, dir: dir}
-	before := false // the entry before is a twin
 	for i, e := range entries {
-		after := i+1 < len(entries) && sameFolded(entries[i+1].Name, e.Name)
+		if i == 0 || !sameFolded(entries[i-1].Name, e.Name) {
+			names.twinPaired = false
+		}
 		f := p.fileOf(e.Node)
-		short, space, err := names.spaces(e, before || after || p.files[f].paired)
-		before = after
+		short, space, err := names.spaces(e, p.files[f].paired)
 		if err != nil {
 			return fault.In(strings.TrimPrefix(dir.Path()+"/"+e.Name, "/"), err)
 		}
@@ -143,6 +143,8 @@ type namer struct {
 	t     *tree.Tree
 	dir   *tree.Node
 	short map[string]bool // short names given so far, folded
+	// twinPaired says that one of the names that differ from the next one only in case has a pair.
+	twinPaired bool
 }
 
 // spaces returns the short name to store for e, if any, and the name space of the long one. alone
@@ -151,10 +153,11 @@ func (n *namer) spaces(e *tree.Entry, alone bool) (short string, space uint8, er
 	if e.Short != "" && !plausibleShort(e.Short) {
 		return "", 0, fault.Corruptf(fault.NoOffset, "short name %q is not of the form 8.3", e.Short)
 	}
-	switch {
-	case e.Short == "" || alone || n.taken(e) || !win32Name(e.Name):
+	if e.Short == "" || alone || n.twinPaired || n.taken(e) || !win32Name(e.Name) {
 		return "", spacePOSIX, nil
-	case sameFolded(e.Short, e.Name):
+	}
+	n.twinPaired = true
+	if sameFolded(e.Short, e.Name) {
 		return "", spaceBoth, nil
 	}
 	if n.short == nil {
