@@ -31,6 +31,8 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 		ip += int(^have >> 3 & 7)
 		have |= 56
 
+		// 56 bits suffice for a literal of at most mainRoot bits and a short match: its codeword of
+		// 16 bits and 17 of the offset, or 14 and an aligned symbol of 7. A long match refills.
 		e := d.mainTable[buf>>(64-mainRoot)]
 		if int32(e) < 0 {
 			dst[pos] = byte(e >> 8)

@@ -102,7 +102,6 @@ func (d *Decoder) Decode(dst, src []byte) error {
 	if d.r.overrun() {
 		return d.truncated()
 	}
-	d.r.src = nil // the caller's
 	return nil
 }
 
