@@ -15,21 +15,22 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
-// Environment of the comparison: WINBAKE_BENCH=1 runs it; the other two make a process of the test
+// Environment of the comparison: WINBAKE_BENCH=1 runs it; the others make a process of the test
 // binary bake, so that its time and memory can be measured like those of any program.
 const (
 	envBench = "WINBAKE_BENCH"
 	envMedia = "WINBAKE_BENCH_MEDIA"
+	envImage = "WINBAKE_BENCH_IMAGE"
 	envOut   = "WINBAKE_BENCH_OUT"
 )
 
 // TestBakeProcess bakes once when it is called as a process of its own.
 func TestBakeProcess(t *testing.T) {
 	if os.Getenv(envMedia) == "" {
-		t.SkipNow() // only TestCompareWithWimlib calls it
+		t.SkipNow() // other tests call it as a process
 	}
 	_, err := bake.Run(context.Background(), bake.Config{
-		Media: os.Getenv(envMedia), Size: 5 * gib, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
+		Media: os.Getenv(envMedia), Image: os.Getenv(envImage), Size: 5 * gib, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
 		OutputDir: os.Getenv(envOut), Name: "disk", NoChecksums: true,
 	}, addWindows)
 	if err != nil {
