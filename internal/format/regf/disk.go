@@ -15,6 +15,8 @@ const (
 	cellHeader = 4 // the cell's size: negative when allocated
 	cellAlign  = 8
 
+	sectorSize     = 512 // unit of transaction logs, whatever the disk's sectors are
+	flagsOffset    = 144 // of the base block's flags, Vista and later
 	checksumOffset = 508 // of the base block: XOR of the 127 words before it
 	nameFieldSize  = 64  // of the base block's file name
 
@@ -48,6 +50,14 @@ const (
 	maxLongestKey = 0xFFFF     // nk's largest subkey name length shares its 32 bits with other fields
 )
 
+// File types of the base block.
+const (
+	typePrimary = 0
+	typeLog     = 1 // a log with a bitmap of dirty pages ("old format")
+	typeLogNT   = 2 // the same, up to Windows 2000
+	typeLogHvLE = 6 // a log of entries ("new format"), Windows 8.1 and later
+)
+
 // Flags of a vk.
 const (
 	valueCompName = 1 << 0 // name stored one byte a character
@@ -66,7 +76,7 @@ type baseBlock struct {
 	LastWritten filetime.Time // 0x0C
 	Major       uint32        // 0x14: 1
 	Minor       uint32        // 0x18: 3 NT 4..2003 and BCD, 5 XP and later, 4 and 6 rare
-	FileType    uint32        // 0x1C: 0 primary file; 1, 2, 6: transaction logs
+	FileType    uint32        // 0x1C: typePrimary, or one of the log types
 	Format      uint32        // 0x20: 1, direct memory load
 	Root        uint32        // 0x24: cell of the root key
 	BinsSize    uint32        // 0x28: bytes of all bins
@@ -133,6 +143,12 @@ func (b *bin) unmarshal(p []byte) {
 	b.Offset = le.Uint32(p[0x04:])
 	b.Size = le.Uint32(p[0x08:])
 	b.Timestamp = filetime.Time(le.Uint64(p[0x14:]))
+}
+
+// valid says whether b, read from p, can be the bin at off of that many bytes of bins.
+func (b *bin) valid(p []byte, off, bins int) bool {
+	return string(p[:4]) == "hbin" && int64(b.Offset) == int64(off) && b.Size >= binAlign && b.Size%binAlign == 0 &&
+		int64(b.Size) <= int64(bins-off)
 }
 
 func (b *bin) marshal(p []byte) {
@@ -252,4 +268,32 @@ func (s *security) marshal(p []byte) {
 	le.PutUint32(p[0x08:], s.Prev)
 	le.PutUint32(p[0x0C:], s.Refs)
 	le.PutUint32(p[0x10:], s.Length)
+}
+
+// logEntry is the head of one entry of a transaction log in the new format, "HvLE".
+type logEntry struct {
+	Size      uint32 // 0x04: bytes with everything, a multiple of 512
+	Flags     uint32 // 0x08: bit 0 goes to bit 0 of the base block's flags
+	Sequence  uint32 // 0x0C: of the hive once the entry is applied
+	BinsSize  uint32 // 0x10: of the hive once the entry is applied
+	Pages     uint32 // 0x14: count
+	DataHash  uint64 // 0x18: of everything behind the head
+	EntryHash uint64 // 0x20: of the head up to here
+}
+
+// Sizes in a transaction log.
+const (
+	entryHead   = 40
+	pageRefSize = 8 // offset from the first bin, size; bytes
+	dirtHead    = 4 // "DIRT", before the bitmap
+)
+
+func (e *logEntry) unmarshal(p []byte) {
+	e.Size = le.Uint32(p[0x04:])
+	e.Flags = le.Uint32(p[0x08:])
+	e.Sequence = le.Uint32(p[0x0C:])
+	e.BinsSize = le.Uint32(p[0x10:])
+	e.Pages = le.Uint32(p[0x14:])
+	e.DataHash = le.Uint64(p[0x18:])
+	e.EntryHash = le.Uint64(p[0x20:])
 }

@@ -8,8 +8,9 @@
 // https://github.com/libyal/libregf (documentation folder), checked against real hives.
 //
 // The package does not follow symbolic links, does not merge layered (container) hives, and knows
-// no hive paths: those belong to internal/windows. Transaction logs are not replayed; a hive that
-// needs them is refused with ErrDirty.
+// no hive paths: those belong to internal/windows. Parse refuses a hive that needs its transaction
+// logs with ErrDirty; Recover and ParseWithLogs replay them. Salvage reads what is left of a
+// damaged hive.
 package regf
 
 import (
@@ -20,7 +21,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 )
 
-// ErrDirty says that a hive was not closed cleanly: its latest changes are in its transaction logs.
+// ErrDirty says that a hive was not closed cleanly: its latest changes are in its transaction logs,
+// or its header is damaged and has to be taken from one. See Recover.
 var ErrDirty = errors.New("dirty hive")
 
 // ErrNotFound says that a key does not exist.

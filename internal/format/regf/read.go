@@ -36,7 +36,7 @@ func Parse(data []byte) (*Hive, error) {
 	return h, nil
 }
 
-// read unmarshals and checks the header of a primary file.
+// read unmarshals and checks the header of a clean primary file.
 func (b *baseBlock) read(data []byte) error {
 	if len(data) < 4 || string(data[:4]) != "regf" {
 		return fault.Corruptf(0, "not a registry hive: no regf signature")
@@ -46,22 +46,39 @@ func (b *baseBlock) read(data []byte) error {
 	}
 	b.unmarshal(data)
 	if sum := checksum(data); b.Checksum != sum {
-		return fault.Corruptf(checksumOffset, "header checksum %#08x, computed %#08x (Windows would restore the header from the hive's .LOG1 or .LOG2 file)", b.Checksum, sum)
+		return &fault.Error{
+			Class: fault.ErrCorrupt, Offset: checksumOffset, Err: ErrDirty,
+			Detail: fmt.Sprintf("header checksum %#08x, computed %#08x (Windows would restore the header from the hive's .LOG1 or .LOG2 file)", b.Checksum, sum),
+		}
 	}
-	if b.FileType != 0 {
+	if b.FileType != typePrimary {
 		return fault.Unsupportedf(0x1C, "file type %d: a transaction log, not a hive", b.FileType)
 	}
-	if b.Major != majorVersion || b.Minor < minMinor || b.Minor > maxMinor || b.Format != 1 {
-		return fault.Unsupportedf(0x14, "hive version %d.%d, format %d; known are 1.%d to 1.%d, format 1", b.Major, b.Minor, b.Format, minMinor, maxMinor)
+	if err := b.validVersion(); err != nil {
+		return err
 	}
 	if b.Sequence1 != b.Sequence2 {
 		return b.dirty()
 	}
-	if b.BinsSize == 0 || b.BinsSize%binAlign != 0 || b.BinsSize > maxBinsSize {
+	return b.validSize()
+}
+
+func (b *baseBlock) validVersion() error {
+	if b.Major != majorVersion || b.Minor < minMinor || b.Minor > maxMinor || b.Format != 1 {
+		return fault.Unsupportedf(0x14, "hive version %d.%d, format %d; known are 1.%d to 1.%d, format 1", b.Major, b.Minor, b.Format, minMinor, maxMinor)
+	}
+	return nil
+}
+
+func (b *baseBlock) validSize() error {
+	if !validBins(b.BinsSize) {
 		return fault.Corruptf(0x28, "size of the bins %#x", b.BinsSize)
 	}
 	return nil
 }
+
+// validBins says whether all bins of a hive can have that many bytes together.
+func validBins(n uint32) bool { return n != 0 && n%binAlign == 0 && n <= maxBinsSize }
 
 // dirty is the error for a hive whose last write did not end.
 func (b *baseBlock) dirty() error {

@@ -156,7 +156,9 @@ func readSample(t testing.TB, path string) []byte {
 }
 
 // isDirty says that a sample's last write did not end.
-func isDirty(data []byte) bool { return le.Uint32(data[4:]) != le.Uint32(data[8:]) }
+func isDirty(data []byte) bool {
+	return le.Uint32(data[4:]) != le.Uint32(data[8:]) || le.Uint32(data[checksumOffset:]) != checksum(data)
+}
 
 // forceClean makes a dirty hive look clean, so that its tree, however old, can be read.
 func forceClean(data []byte) []byte {
