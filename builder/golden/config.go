@@ -82,7 +82,8 @@ type OutputConfig struct {
 	// The name of the image files, without the extension that stands for the format. Defaults to
 	// the name of the build.
 	OutputName string `mapstructure:"output_name"`
-	// Whether to leave out the SHA-256 of the image files, which takes a read of each of them.
+	// Whether to leave out the SHA-256 of the image files, which takes a pass over the whole disk, and
+	// of the media, unless `media_checksum` asks for it.
 	// Defaults to `false`.
 	SkipChecksums bool `mapstructure:"skip_checksums"`
 }

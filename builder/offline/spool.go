@@ -102,7 +102,7 @@ func (s *spool) copy(w io.Writer, r io.Reader) error {
 		if s.isClosed() {
 			return errClosed
 		}
-		if _, err := io.CopyN(w, r, copyUnit); err == io.EOF {
+		if _, err := io.CopyN(w, r, copyUnit); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -94,8 +94,10 @@ func (b *Bake) provision(f func(*tree.Tree) error) error {
 // OpenMedia opens the medium and finds the image in it.
 func (b *Bake) OpenMedia(context.Context) (err error) {
 	b.c.Progress.Stage("Opening " + b.c.Media)
-	if b.medium != nil {
-		b.medium.Close()
+	if b.medium != nil { // a step that Packer's user asked to repeat
+		if err := b.medium.Close(); err != nil {
+			return err
+		}
 	}
 	if b.medium, err = media.Open(b.c.Media); err != nil {
 		return err
@@ -161,7 +163,7 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 		return explainWrite(b.nameContent(image.Write(ctx, b.plan, advance, b.out.targets()...)))
 	})
 	g.Go(func() (err error) {
-		b.inputs, err = hashInputs(ctx, b.medium, b.c.MediaSHA256)
+		b.inputs, err = b.listInputs(ctx)
 		return err
 	})
 	return g.Wait()

@@ -53,8 +53,8 @@ type Config struct {
 	Seed string
 	// Tags are copied into the manifest.
 	Tags map[string]string
-	// NoChecksums leaves out the SHA-256 of the outputs, which takes a read of the whole disk,
-	// holes included.
+	// NoChecksums leaves out the SHA-256 of the outputs, which takes a pass over the whole disk,
+	// holes included, and of the medium, unless MediaSHA256 asks for it.
 	NoChecksums bool
 	// Tool and its version go into the manifest.
 	Tool string

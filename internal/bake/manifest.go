@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -41,7 +40,7 @@ type Manifest struct {
 type Input struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // WindowsInfo is what the medium says about the image.
@@ -151,18 +150,23 @@ func (b *Bake) diskInfo() DiskInfo {
 	return info
 }
 
-// hashInputs hashes the medium and compares it with what the user expects.
-func hashInputs(ctx context.Context, m *media.Medium, want string) ([]Input, error) {
-	info, err := os.Stat(m.Path)
+// listInputs describes the medium. It hashes it, and compares with what the user expects, unless
+// nobody wants to know.
+func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
+	info, err := os.Stat(b.medium.Path)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := m.SHA256(ctx)
-	if err != nil {
+	in := Input{Name: filepath.Base(b.medium.Path), Size: info.Size()}
+	want := b.c.MediaSHA256
+	if want == "" && b.c.NoChecksums {
+		return []Input{in}, nil
+	}
+	if in.SHA256, err = b.medium.SHA256(ctx); err != nil {
 		return nil, err
 	}
-	if want != "" && sum != want {
-		return nil, fault.Invalidf("media_checksum: the SHA-256 of %s is %s, not %s", m.Path, sum, want)
+	if want != "" && in.SHA256 != want {
+		return nil, fault.Invalidf("media_checksum: the SHA-256 of %s is %s, not %s", b.medium.Path, in.SHA256, want)
 	}
-	return []Input{{Name: filepath.Base(m.Path), Size: info.Size(), SHA256: sum}}, nil
+	return []Input{in}, nil
 }

@@ -90,10 +90,9 @@ func In(where string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var f *Error
+	//nolint:errorlint // only an error that nobody has wrapped yet takes its place in
 	if e, ok := err.(*Error); ok && e.Where == "" {
-		f = &Error{Class: e.Class, Where: where, Offset: e.Offset, Detail: e.Detail, Err: e.Err}
-		return f
+		return &Error{Class: e.Class, Where: where, Offset: e.Offset, Detail: e.Detail, Err: e.Err}
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }

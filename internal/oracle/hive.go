@@ -154,7 +154,7 @@ func parseReg(text, root string) (Hive, error) {
 
 // parseRegValue reads `"name"=value` or `@=value`.
 func parseRegValue(line string) (name string, v HiveValue, err error) {
-	rest := line
+	var rest string
 	if strings.HasPrefix(line, "@") {
 		rest = line[1:]
 	} else if name, rest, err = unquoteReg(line); err != nil {

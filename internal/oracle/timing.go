@@ -95,7 +95,11 @@ func SpreadOf(numbers []float64) Spread {
 	return Spread{median, s[0], s[len(s)-1]}
 }
 
-// Wall and CPU in seconds, and PeakMiB, are quantities for Ratios.
-func Wall(u Usage) float64       { return u.Wall.Seconds() }
+// Wall is the elapsed time in seconds, a quantity for Ratios.
+func Wall(u Usage) float64 { return u.Wall.Seconds() }
+
+// CPUSeconds is the processor time in seconds, a quantity for Ratios.
 func CPUSeconds(u Usage) float64 { return u.CPU().Seconds() }
-func PeakMiB(u Usage) float64    { return float64(u.PeakRSS) / (1 << 20) }
+
+// PeakMiB is the peak memory in MiB, a quantity for Ratios.
+func PeakMiB(u Usage) float64 { return float64(u.PeakRSS) / (1 << 20) }

@@ -3,6 +3,7 @@ package tree
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -85,7 +86,7 @@ func (h *HostFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	defer f.Close()
 	n, err := f.ReadAt(p[:want], off)
-	if err == io.EOF && int64(n) < want {
+	if errors.Is(err, io.EOF) && int64(n) < want {
 		return n, fmt.Errorf("%s: became shorter while it was used: %w", h.path, io.ErrUnexpectedEOF)
 	}
 	if err == nil && want < int64(len(p)) {
@@ -160,7 +161,7 @@ func ReadAll(c Content, limit int64) ([]byte, error) {
 	if size == 0 {
 		return b, nil
 	}
-	if _, err := c.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := c.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if blob, ok := c.(Blob); ok {

@@ -21,7 +21,6 @@ var (
 		symbol(17, 4): 15, symbol(18, 4): 16, 'e': 16,
 	}
 	lengthCode = map[int]uint8{0: 1, 1: 2, 100: 3, 247: 4, 248: 4}
-	flat       = []uint8{3, 3, 3, 3, 3, 3, 3, 3}
 	skewed     = []uint8{1, 2, 3, 4, 5, 6, 7, 7}
 )
 

@@ -26,6 +26,7 @@ var (
 	efi []byte
 )
 
+// What the programs print.
 const (
 	// BIOSName and EFIName begin the line that each program prints.
 	BIOSName = "winbake stand-in BOOTMGR"
