@@ -13,6 +13,7 @@ type cells struct {
 	bins  []byte // from the first bin to the end of the last
 	start bitmap // a bit for every 8 bytes: an allocated cell starts here
 	used  bitmap // its owner has been found
+	loose bitmap // a bit for every 8 bytes where cells could not be told apart; nil unless salvaging
 }
 
 // bitmap has one bit for each possible start of a cell.
@@ -46,39 +47,51 @@ func scanCells(bins []byte) (*cells, error) {
 
 // scanBin checks the bin at off and returns its size.
 func (c *cells) scanBin(off int) (int, error) {
-	if string(c.bins[off:off+4]) != "hbin" {
-		return 0, corrupt(off, "no bin here: signature %q", c.bins[off:off+4])
+	size, err := c.binSize(off)
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.scanBinCells(off+binHeader, off+size)
+	return size, err
+}
+
+// binSize checks the header of the bin at off and returns the bin's size.
+func (c *cells) binSize(off int) (int, error) {
+	p := c.bins[off:]
+	if len(p) < binHeader || string(p[:4]) != "hbin" {
+		return 0, corrupt(off, "no bin here: signature %q", p[:min(4, len(p))])
 	}
 	var b bin
-	b.unmarshal(c.bins[off:])
+	b.unmarshal(p)
 	if int64(b.Offset) != int64(off) {
 		return 0, corrupt(off, "bin says it is at %#x", b.Offset)
 	}
-	if b.Size < binAlign || b.Size%binAlign != 0 || int64(b.Size) > int64(len(c.bins)-off) {
+	if !b.valid(p, off, len(c.bins)) {
 		return 0, corrupt(off, "bin size %#x", b.Size)
 	}
-	return int(b.Size), c.scanBinCells(off+binHeader, off+int(b.Size))
+	return int(b.Size), nil
 }
 
-func (c *cells) scanBinCells(off, end int) error {
+// scanBinCells walks the cells up to end, and returns where it stopped.
+func (c *cells) scanBinCells(off, end int) (int, error) {
 	for off < end {
 		n := int(int32(le.Uint32(c.bins[off:])))
 		size := max(n, -n)
 		if size < cellAlign || size%cellAlign != 0 || size > end-off {
-			return corrupt(off, "cell size %d, %d bytes are left in the bin", size, end-off)
+			return off, corrupt(off, "cell size %d, %d bytes are left in the bin", size, end-off)
 		}
 		if n < 0 {
 			c.start.set(uint32(off))
 		}
 		off += size
 	}
-	return nil
+	return end, nil
 }
 
 // get returns the content of the allocated cell at off, which must hold at least need bytes. what
 // names it in errors.
 func (c *cells) get(off uint32, need int, what string) ([]byte, error) {
-	if off%cellAlign != 0 || int64(off) >= int64(len(c.bins)) || !c.start.has(off) {
+	if off%cellAlign != 0 || int64(off) >= int64(len(c.bins)) || !c.start.has(off) && !c.claim(off) {
 		return nil, fault.Corruptf(fault.NoOffset, "%s: no cell at %#x", what, fileOffset(int(off)))
 	}
 	size := -int(int32(le.Uint32(c.bins[off:])))

@@ -88,7 +88,7 @@ func TestCorrupt(t *testing.T) {
 		{"class odd", edit("victim", func(n *node) { n.ClassLen = 3 }), "a UTF-16 class name of 3 bytes"},
 		{"security", edit("victim", func(n *node) { n.Security = n.Class }), "security"},
 		{"value count", edit("victim", func(n *node) { n.Values = 7 }), "28 bytes in a cell of"},
-		{"value count huge", edit("victim", func(n *node) { n.Values = 0x7FFFFFFF }), "more than the hive can hold"},
+		{"value count huge", edit("victim", func(n *node) { n.Values = 0x7FFFFFFF }), "value list: 8589934588 bytes in a cell of"},
 		{"value signature", func(b []byte) { b[value(b)] = 'x' }, `must be "vk"`},
 		{"value name", func(b []byte) { b[value(b)+2] = 77 }, "a value name of 77 bytes"},
 		{"value name odd", func(b []byte) { b[value(b)+16] = 0 }, "a UTF-16 value name of 5 bytes"},

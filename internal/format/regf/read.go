@@ -28,9 +28,7 @@ func Parse(data []byte) (*Hive, error) {
 	}
 	h := &Hive{Minor: base.Minor, FileName: decodeFileName(base.FileName[:]), LastWritten: base.LastWritten}
 	copy(h.base[:], data)
-	h.Root = &Key{hive: h}
-	r := &reader{cells: c, hive: h, security: make(map[uint32][]byte), names: make(map[string]string)}
-	if err := r.root(base.Root); err != nil {
+	if err := newReader(c, h).root(base.Root); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -101,34 +99,65 @@ type reader struct {
 	security map[uint32][]byte // descriptors by cell
 	names    map[string]string // value names are few and repeat: one string for each
 	pending  []uint32          // key cells of the subkey lists being read, a stack
+	salvage  *salvage          // what becomes of faults; nil: the first one ends the reading
+}
+
+func newReader(c *cells, h *Hive) *reader {
+	return &reader{cells: c, hive: h, security: make(map[uint32][]byte), names: make(map[string]string)}
 }
 
 func (r *reader) root(off uint32) error {
 	if _, err := r.record(off, nodeSize, "nk", "root key"); err != nil {
 		return err
 	}
-	return r.tree(r.hive.Root, off, 1)
+	h := r.hive
+	h.Root = &Key{hive: h}
+	ok, err := r.tree(h.Root, off, 1)
+	if !ok {
+		h.Root = nil
+	}
+	return err
 }
 
-// tree reads the key at off, whose cell has been taken, and everything below it.
-func (r *reader) tree(k *Key, off uint32, depth int) error {
-	first := len(r.pending)
-	if err := r.key(k, off, depth); err != nil {
+// lost says that err took something of k away: the end, unless this is a salvage.
+func (r *reader) lost(k *Key, err error) error {
+	if err == nil {
+		return nil
+	}
+	if r.salvage == nil {
 		return fault.In("key "+k.Path(), err)
 	}
+	r.salvage.add(k, err)
+	return nil
+}
+
+// tree reads the key at off, whose cell has been taken, and everything below it. It says whether
+// there is such a key.
+func (r *reader) tree(k *Key, off uint32, depth int) (bool, error) {
+	first := len(r.pending)
+	n, err := r.key(k, off, depth)
+	if err != nil {
+		return false, r.lost(k, err)
+	}
+	if err := r.keyParts(k, &n, off); err != nil {
+		return false, err
+	}
 	slab := make([]Key, len(r.pending)-first)
-	k.children = make([]*Key, len(slab))
+	k.children = make([]*Key, 0, len(slab))
 	for i := range slab {
 		c := &slab[i]
 		c.hive, c.parent = r.hive, k
-		k.children[i] = c
-		if err := r.tree(c, r.pending[first+i], depth+1); err != nil {
-			return err
+		ok, err := r.tree(c, r.pending[first+i], depth+1)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			k.children = append(k.children, c)
 		}
 	}
 	r.pending = r.pending[:first]
 	k.sort()
-	return nil
+	return true, nil
 }
 
 // sort restores registry order, should the hive's writer have had another idea of it.
@@ -142,39 +171,39 @@ func (k *Key) sorted() bool {
 	return slices.IsSortedFunc(k.children, func(a, b *Key) int { return compareNames(a.Name, b.Name) })
 }
 
-// key reads one key and leaves the cells of its subkeys on the stack.
-func (r *reader) key(k *Key, off uint32, depth int) error {
+// key reads one key record.
+func (r *reader) key(k *Key, off uint32, depth int) (n node, err error) {
 	p, err := r.get(off, nodeSize, "key")
 	if err != nil {
-		return err
+		return n, err
 	}
-	var n node
 	n.unmarshal(p)
 	k.LastWritten, k.Control, k.Access = n.LastWritten, n.Control, n.Access
 	k.Flags = n.Flags &^ KeyCompName
 	if len(p)-nodeSize < int(n.NameLen) {
-		return corrupt(int(off), "a name of %d bytes in a cell of %d", n.NameLen, len(p))
+		return n, corrupt(int(off), "a name of %d bytes in a cell of %d", n.NameLen, len(p))
 	}
 	comp := n.Flags&KeyCompName != 0
 	if !comp && n.NameLen%2 != 0 {
-		return corrupt(int(off), "a UTF-16 name of %d bytes", n.NameLen)
+		return n, corrupt(int(off), "a UTF-16 name of %d bytes", n.NameLen)
 	}
 	k.Name = decodeName(p[nodeSize:nodeSize+int(n.NameLen)], comp)
 	if utf16Bytes(k.Name) > maxLongestKey {
-		return corrupt(int(off), "a key name of %d bytes", n.NameLen)
+		return n, corrupt(int(off), "a key name of %d bytes", n.NameLen)
 	}
 	if depth > maxDepth {
-		return corrupt(int(off), "more than %d levels of keys", maxDepth)
+		return n, corrupt(int(off), "more than %d levels of keys", maxDepth)
 	}
-	return r.keyParts(k, &n)
+	return n, nil
 }
 
-// keyParts reads what a key record points to.
-func (r *reader) keyParts(k *Key, n *node) error {
-	if err := r.class(k, n); err != nil {
+// keyParts reads what the key record at off points to, and leaves the cells of its subkeys on the
+// stack.
+func (r *reader) keyParts(k *Key, n *node, off uint32) error {
+	if err := r.lost(k, r.class(k, n)); err != nil {
 		return err
 	}
-	if err := r.keySecurity(k, n.Security); err != nil {
+	if err := r.lost(k, r.keySecurity(k, n.Security)); err != nil {
 		return err
 	}
 	if n.Flags&KeyPredefHandle != 0 {
@@ -186,13 +215,17 @@ func (r *reader) keyParts(k *Key, n *node) error {
 		return nil
 	}
 	first := len(r.pending)
-	if err := r.subkeys(n.SubkeyList, true); err != nil {
+	if err := r.subkeys(k, n.SubkeyList, true); err != nil {
 		return err
 	}
-	if got := len(r.pending) - first; int64(got) != int64(n.Subkeys) {
-		return corrupt(int(n.SubkeyList), "%d subkeys are listed, the key says %d", got, n.Subkeys)
+	got := len(r.pending) - first
+	if int64(got) == int64(n.Subkeys) {
+		return nil
 	}
-	return nil
+	if r.salvage != nil {
+		r.salvage.incomplete = append(r.salvage.incomplete, incomplete{k, off})
+	}
+	return r.lost(k, corrupt(int(n.SubkeyList), "%d subkeys are listed, the key says %d", got, n.Subkeys))
 }
 
 func (r *reader) class(k *Key, n *node) error {
@@ -219,45 +252,55 @@ func (r *reader) keySecurity(k *Key, off uint32) error {
 		k.Security = sd
 		return nil
 	}
-	p, err := r.record(off, secSize, "sk", "security")
+	sd, err := r.descriptor(off)
 	if err != nil {
+		if r.salvage != nil {
+			k.Security = k.inherited()
+		}
 		return err
-	}
-	var s security
-	s.unmarshal(p)
-	if int64(s.Length) > int64(len(p)-secSize) {
-		return corrupt(int(off), "security descriptor of %d bytes in a cell of %d", s.Length, len(p))
-	}
-	sd := slices.Clone(p[secSize : secSize+s.Length])
-	if err := checkSecurity(sd); err != nil {
-		return corrupt(int(off), "%v", err)
 	}
 	k.Security = sd
 	r.security[off] = sd
 	return nil
 }
 
-// subkeys reads a subkey list and takes the cells of the keys in it. An ri is allowed at the top.
-func (r *reader) subkeys(off uint32, top bool) error {
+// descriptor returns the security descriptor in the cell at off.
+func (r *reader) descriptor(off uint32) ([]byte, error) {
+	p, err := r.record(off, secSize, "sk", "security")
+	if err != nil {
+		return nil, err
+	}
+	var s security
+	s.unmarshal(p)
+	if int64(s.Length) > int64(len(p)-secSize) {
+		return nil, corrupt(int(off), "security descriptor of %d bytes in a cell of %d", s.Length, len(p))
+	}
+	sd := slices.Clone(p[secSize : secSize+s.Length])
+	if err := checkSecurity(sd); err != nil {
+		return nil, corrupt(int(off), "%v", err)
+	}
+	return sd, nil
+}
+
+// subkeys reads a subkey list of k and takes the cells of the keys in it. An ri is allowed at the
+// top.
+func (r *reader) subkeys(k *Key, off uint32, top bool) error {
 	p, err := r.take(off, listSize, "subkey list")
 	if err != nil {
-		return err
+		return r.lost(k, err)
 	}
-	count, stride := int(le.Uint16(p[2:])), 8
-	kind := string(p[:2])
-	switch {
-	case kind == "lf" || kind == "lh":
-	case kind == "li" || kind == "ri" && top:
-		stride = 4
-	default:
-		return corrupt(int(off), "subkey list: signature %q", p[:2])
+	kind := listKind(p[:2])
+	if kind != "lf" && kind != "lh" && kind != "li" && (kind != "ri" || !top) {
+		return r.lost(k, corrupt(int(off), "subkey list: signature %q", p[:2]))
 	}
-	if len(p)-listSize < count*stride {
-		return corrupt(int(off), "%d subkeys in a cell of %d bytes", count, len(p))
+	count, room := int(le.Uint16(p[2:])), (len(p)-listSize)/kind.stride()
+	if room < count {
+		if err := r.lost(k, corrupt(int(off), "%d subkeys in a cell of %d bytes", count, len(p))); err != nil {
+			return err
+		}
 	}
-	for i := range count {
-		at := le.Uint32(p[listSize+i*stride:])
-		if err := r.subkey(at, kind == "ri"); err != nil {
+	for i := range min(count, room) {
+		if err := r.subkey(k, le.Uint32(p[listSize+i*kind.stride():]), kind == "ri"); err != nil {
 			return err
 		}
 	}
@@ -265,12 +308,12 @@ func (r *reader) subkeys(off uint32, top bool) error {
 }
 
 // subkey takes one entry of a subkey list: a key, or in an ri another list.
-func (r *reader) subkey(off uint32, isList bool) error {
+func (r *reader) subkey(k *Key, off uint32, isList bool) error {
 	if isList {
-		return r.subkeys(off, false)
+		return r.subkeys(k, off, false)
 	}
 	if _, err := r.record(off, nodeSize, "nk", "subkey"); err != nil {
-		return err
+		return r.lost(k, err)
 	}
 	r.pending = append(r.pending, off)
 	return nil

@@ -1,25 +1,38 @@
 package regf
 
-// values reads the value list of a key.
+// values reads the values of a key.
 func (r *reader) values(k *Key, n *node) error {
 	if n.Values == 0 {
 		return nil
 	}
-	// A value has a cell of at least 24 bytes, so the hive's size bounds what is allocated here.
-	if int64(n.Values) > int64(len(r.bins)/(cellHeader+valueSize)) {
-		return corrupt(int(n.ValueList), "%d values are more than the hive can hold", n.Values)
-	}
-	list, err := r.take(n.ValueList, 4*int(n.Values), "value list")
-	if err != nil {
+	list, err := r.valueList(n)
+	if err := r.lost(k, err); err != nil {
 		return err
 	}
-	k.values = make([]Value, n.Values)
-	for i := range k.values {
-		if err := r.value(&k.values[i], le.Uint32(list[4*i:])); err != nil {
-			return err
+	k.values = make([]Value, 0, len(list)/4)
+	for ; len(list) > 0; list = list[4:] {
+		var v Value
+		if err := r.value(&v, le.Uint32(list)); err != nil {
+			if err := r.lost(k, err); err != nil {
+				return err
+			}
+			continue
 		}
+		k.values = append(k.values, v)
 	}
 	return nil
+}
+
+// valueList returns the list of a key's values; what there is of it if that is not enough.
+func (r *reader) valueList(n *node) ([]byte, error) {
+	p, err := r.take(n.ValueList, 0, "value list")
+	if err != nil {
+		return nil, err
+	}
+	if size := 4 * int64(n.Values); int64(len(p)) < size {
+		return p[:len(p)&^3], corrupt(int(n.ValueList), "value list: %d bytes in a cell of %d", size, len(p))
+	}
+	return p[:4*n.Values], nil
 }
 
 func (r *reader) value(v *Value, off uint32) error {
