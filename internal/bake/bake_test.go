@@ -52,7 +52,7 @@ func mediaDir(t testing.TB) string {
 func config(t testing.TB, firmware layout.Firmware) bake.Config {
 	t.Helper()
 	return bake.Config{
-		Media: mediaDir(t), Image: "ServerStandardCore", Size: 1 * gib, Firmware: firmware, Formats: []bake.Format{bake.Raw},
+		Media: mediaDir(t), Image: "ServerStandardCore", Size: 640 << 20, Firmware: firmware, Formats: []bake.Format{bake.Raw},
 		OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true,
 	}
 }
@@ -211,7 +211,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled at %q: %v", stage, err)
 		}
-		if d := time.Since(start); d > 20*time.Second {
+		if d := time.Since(start); d > 30*time.Second { // the machine may be busy
 			t.Errorf("cancelled at %q: took %v", stage, d)
 		}
 		empty(t, c.OutputDir)

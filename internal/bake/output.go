@@ -6,14 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
@@ -113,33 +111,45 @@ func (o *output) finish(c *Config, d *layout.Disk) error {
 	return nil
 }
 
-// hash takes the SHA-256 of every file, side by side.
+// hash takes the SHA-256 of every file. All of them begin with the same disk, which is hashed once.
 func (o *outputs) hash(ctx context.Context, p Progress) error {
-	var mu sync.Mutex
-	var done, total int64
-	for _, f := range o.files {
-		total += f.size
+	first := o.files[0]
+	disk := sha256.New()
+	var done int64
+	w := writerFunc(func(b []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		done += int64(len(b))
+		p.Advance(done, first.disk)
+		return disk.Write(b)
+	})
+	if err := image.ReadSparse(w, first.file, first.disk); err != nil {
+		return fault.In(first.name, err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
 	for _, f := range o.files {
-		g.Go(func() error {
-			h := sha256.New()
-			w := writerFunc(func(b []byte) (int, error) {
-				mu.Lock()
-				done += int64(len(b))
-				p.Advance(done, total)
-				mu.Unlock()
-				if err := ctx.Err(); err != nil {
-					return 0, err
-				}
-				return h.Write(b)
-			})
-			err := image.ReadSparse(w, f.file, f.size)
-			f.sha256 = hex.EncodeToString(h.Sum(nil))
+		if err := f.hashTail(disk); err != nil {
 			return fault.In(f.name, err)
-		})
+		}
 	}
-	return g.Wait()
+	return nil
+}
+
+// hashTail finishes a file's hash from that of its disk.
+func (o *output) hashTail(disk hash.Hash) error {
+	cloner, ok := disk.(hash.Cloner)
+	if !ok {
+		return fault.Bugf("the SHA-256 of this build of Go cannot be cloned")
+	}
+	h, err := cloner.Clone()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(o.file, o.disk, o.size-o.disk)); err != nil {
+		return err
+	}
+	o.sha256 = hex.EncodeToString(h.Sum(nil))
+	return nil
 }
 
 type writerFunc func([]byte) (int, error)
