@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bakes example/golden from stand-in media with Packer: a BIOS disk and a UEFI disk.
+# Bakes example/golden from stand-in media with Packer: a disk each for BIOS, for UEFI and for both.
 #   tools/demo.sh BUILD_DIR      BUILD_DIR holds packer-plugin-winbake
 set -euo pipefail
 build=$(cd "${1:?usage: tools/demo.sh BUILD_DIR}" && pwd)

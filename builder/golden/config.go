@@ -55,10 +55,16 @@ type DiskConfig struct {
 	// sparse, so that a larger disk costs next to nothing on most file systems. Defaults to
 	// `40GiB`.
 	Size string `mapstructure:"size"`
-	// What the disk boots from: `bios` (MBR with one active NTFS partition) or `uefi` (GPT with an
-	// EFI system partition). Defaults to `bios`, the default of QEMU, of OpenStack and of
-	// Hyper-V's first generation.
+	// What the disk boots from: `bios` (MBR with one active NTFS partition), `uefi` (GPT with an EFI
+	// system partition), or `both` (MBR with an active FAT32 system partition that has the boot
+	// files of both, as Windows To Go has it; up to 2 TiB). Defaults to `bios`, the default of QEMU,
+	// of OpenStack and of Hyper-V's first generation.
 	Firmware string `mapstructure:"firmware"`
+	// How the boot configuration names the partitions. `explicit` gives their identifiers, as
+	// Windows does. With `locate` the boot manager looks for Windows, so that the disk also starts
+	// where copies get new identifiers; on a machine with several Windows disks, which one it finds
+	// is a matter of luck. Defaults to `explicit`.
+	BootDevices string `mapstructure:"boot_devices"`
 	// The label of the Windows volume, at most 32 characters. None by default, as with Windows
 	// Setup.
 	Label string `mapstructure:"label"`
@@ -206,7 +212,7 @@ func (c *DiskConfig) prepare(b *bake.Config) (problems []error) {
 	if !slices.Contains(layout.Firmwares, b.Firmware) {
 		problems = append(problems, fault.Invalidf("firmware: %q is not one of %q", c.Firmware, layout.Firmwares))
 	}
-	b.Label, b.Locale, b.UseEX = c.Label, c.Locale, c.UefiCA2023
+	b.Label, b.Locale, b.UseEX, b.BootDevices = c.Label, c.Locale, c.UefiCA2023, bake.BootDevices(c.BootDevices)
 	return problems
 }
 

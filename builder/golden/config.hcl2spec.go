@@ -23,6 +23,7 @@ type FlatConfig struct {
 	MediaChecksum       *string           `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
 	Size                *string           `mapstructure:"size" cty:"size" hcl:"size"`
 	Firmware            *string           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
+	BootDevices         *string           `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
 	Label               *string           `mapstructure:"label" cty:"label" hcl:"label"`
 	Locale              *string           `mapstructure:"locale" cty:"locale" hcl:"locale"`
 	UefiCA2023          *bool             `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
@@ -60,6 +61,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"media_checksum":             &hcldec.AttrSpec{Name: "media_checksum", Type: cty.String, Required: false},
 		"size":                       &hcldec.AttrSpec{Name: "size", Type: cty.String, Required: false},
 		"firmware":                   &hcldec.AttrSpec{Name: "firmware", Type: cty.String, Required: false},
+		"boot_devices":               &hcldec.AttrSpec{Name: "boot_devices", Type: cty.String, Required: false},
 		"label":                      &hcldec.AttrSpec{Name: "label", Type: cty.String, Required: false},
 		"locale":                     &hcldec.AttrSpec{Name: "locale", Type: cty.String, Required: false},
 		"uefi_ca_2023":               &hcldec.AttrSpec{Name: "uefi_ca_2023", Type: cty.Bool, Required: false},

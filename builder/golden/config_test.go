@@ -96,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{"size", "1MiB", "too small"},
 		{"size", "1000000001", "sectors"},
 		{"size", "3TiB", "ends at 2 TiB"},
-		{"firmware", "biso", `not one of ["bios" "uefi"]`},
+		{"firmware", "biso", `not one of ["bios" "uefi" "both"]`},
 		{"formats", []string{"vmdk"}, `not one of ["raw" "vhd"]`},
 		{"formats", []string{"raw", "raw"}, "twice"},
 		{"output_name", "a/b", "'/'"},

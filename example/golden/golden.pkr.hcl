@@ -50,6 +50,14 @@ build {
     output_name         = "standin-uefi"
   }
 
+  source "winbake-golden.standin" {
+    name             = "both"
+    firmware         = "both"
+    formats          = ["raw"]
+    output_directory = "${var.output}/both"
+    output_name      = "standin-both"
+  }
+
   # Packer's own file provisioner works on the image, although it does not run.
   provisioner "file" {
     source      = "${path.root}/files/agent.cmd"

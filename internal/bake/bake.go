@@ -137,7 +137,7 @@ func (b *Bake) Tree() *tree.Tree { return b.tree }
 func (b *Bake) Plan(ctx context.Context) (err error) {
 	b.c.Progress.Stage("Laying out the disk")
 	b.plan, err = b.disk.Plan(layout.Contents{
-		Windows: b.tree, System: b.boot.system, MBR: b.boot.records.MBR, NTFS: b.boot.records.NTFS,
+		Windows: b.tree, System: b.boot.system, MBR: b.boot.records.MBR.Code, NTFS: b.boot.records.NTFS.Code, FAT32: b.boot.records.FAT32.Code,
 	})
 	if err != nil {
 		return fault.In("size", err)

@@ -78,22 +78,36 @@ func windows(t testing.TB, r *bake.Result) oracle.Volume {
 	return oracle.Volume{}
 }
 
-var firmwares = []layout.Firmware{layout.BIOS, layout.UEFI}
+var firmwares = layout.Firmwares
 
 // greetings is what the stand-in boot programs print.
-var greetings = map[layout.Firmware]string{
-	layout.BIOS: "stand-in BOOTMGR: bios",
-	layout.UEFI: "stand-in boot manager: uefi",
+var greetings = map[oracle.Firmware]string{
+	oracle.BIOS: "stand-in BOOTMGR: bios",
+	oracle.UEFI: "stand-in boot manager: uefi",
 }
 
+// TestBoots starts each disk with each firmware that it is made for, from each bus it may be on.
 func TestBoots(t *testing.T) {
 	oracle.Need(t, "qemu-system-x86_64")
-	for _, firmware := range firmwares {
-		t.Run(string(firmware), func(t *testing.T) {
-			t.Parallel()
-			r := run(t, config(t, firmware), nil)
-			oracle.Boot(t, oracle.BootOptions{Disk: r.Files[0], Firmware: oracle.Firmware(firmware), Expect: greetings[firmware], Timeout: 3 * time.Minute})
-		})
+	for disk, machines := range map[layout.Firmware]map[oracle.Firmware][]oracle.Bus{
+		layout.BIOS: {oracle.BIOS: {oracle.IDE}},
+		layout.UEFI: {oracle.UEFI: {oracle.SATA}},
+		layout.Both: {
+			oracle.BIOS: {oracle.IDE, oracle.SATA, oracle.VirtIO, oracle.USB},
+			oracle.UEFI: {oracle.SATA, oracle.VirtIO, oracle.NVMe, oracle.USB},
+		},
+	} {
+		r := run(t, config(t, disk), nil)
+		for firmware, buses := range machines {
+			for _, bus := range buses {
+				t.Run(string(disk)+"/"+string(firmware)+"/"+string(bus), func(t *testing.T) {
+					t.Parallel()
+					oracle.Boot(t, oracle.BootOptions{
+						Disk: r.Files[0], Firmware: firmware, Bus: bus, Expect: greetings[firmware], Timeout: 3 * time.Minute,
+					})
+				})
+			}
+		}
 	}
 }
 
@@ -105,30 +119,21 @@ func TestVHDBoots(t *testing.T) {
 	c.Formats = []bake.Format{bake.Raw, bake.VHD}
 	r := run(t, c, nil)
 	oracle.Run(t, "qemu-img", "compare", "-f", "raw", "-F", "vpc", r.Files[0], r.Files[1])
-	oracle.Boot(t, oracle.BootOptions{Disk: r.Files[1], Format: "vpc", Expect: greetings[layout.BIOS], Timeout: 2 * time.Minute})
+	oracle.Boot(t, oracle.BootOptions{Disk: r.Files[1], Format: "vpc", Expect: greetings[oracle.BIOS], Timeout: 2 * time.Minute})
 }
 
 // TestOutsideJudges asks everybody else about both disks.
 func TestOutsideJudges(t *testing.T) {
-	oracle.Need(t, "sgdisk", "fsck.fat", "qemu-img", "ntfsfix", "ntfsinfo", "ntfsresize", "7z")
 	for _, firmware := range firmwares {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
 			r := run(t, config(t, firmware), nil)
-			if firmware == layout.UEFI {
-				if out := oracle.Run(t, "sgdisk", "-v", r.Files[0]); !strings.Contains(out, "No problems found") {
-					t.Error(out)
-				}
-				system := r.Manifest.Disk.Partitions[0]
-				oracle.Run(t, "fsck.fat", "-n", oracle.Volume{Path: r.Files[0], Offset: system.Offset, Size: system.Size}.File(t))
+			table := oracle.JudgeDisk(t, r.Files[0])
+			if firmware != layout.BIOS {
+				oracle.FsckFAT(t, table.Volume(r.Files[0], 1))
 			}
-			oracle.Run(t, "sfdisk", "--verify", r.Files[0])
-			oracle.Run(t, "qemu-img", "info", "-f", "raw", r.Files[0])
-			volume := windows(t, r).File(t)
-			oracle.Run(t, "ntfsfix", "-n", volume)
-			oracle.Run(t, "ntfsinfo", "-m", volume)
-			oracle.Run(t, "ntfsresize", "-i", "-f", volume)
-			oracle.Run(t, "7z", "t", "-tntfs", volume)
+			oracle.QemuImgInfo(t, r.Files[0], "raw")
+			oracle.JudgeNTFS(t, windows(t, r))
 		})
 	}
 }

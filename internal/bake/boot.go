@@ -16,7 +16,7 @@ import (
 // bootFiles is what the disk starts from.
 type bootFiles struct {
 	system  *tree.Tree // of the system partition; nil where Windows' own partition is it
-	records struct{ MBR, NTFS []byte }
+	records bootcode.Records
 	origins map[string]string
 }
 
@@ -25,6 +25,13 @@ type bootFiles struct {
 var recordSources = struct{ media, image []string }{
 	media: []string{"boot/bootsect.exe"},
 	image: []string{"Windows/System32/bootsect.exe", "Windows/System32/untfs.dll", "Windows/System32/vdsutil.dll", "Windows/System32/winsetup.dll"},
+}
+
+// bootFirmwares are the boot managers that a disk gets.
+var bootFirmwares = map[layout.Firmware][]boot.Firmware{
+	layout.BIOS: {boot.BIOS},
+	layout.UEFI: {boot.UEFI},
+	layout.Both: {boot.BIOS, boot.UEFI},
 }
 
 // InstallBoot partitions the disk and does bcdboot's and bootsect's work on the trees.
@@ -39,19 +46,20 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.c.Firmware == layout.BIOS {
+	if b.disk.MBR() {
 		if err := b.findRecords(); err != nil {
 			return err
 		}
-	} else {
+	}
+	system := b.tree
+	if b.disk.Find(layout.System) != nil {
 		b.boot.system = tree.New(b.tree.Now)
+		system = b.boot.system
 	}
-	system := b.boot.system
-	if system == nil {
-		system = b.tree
-	}
-	if err := boot.Install(b.tree, system, b.bootOptions()); err != nil {
-		return err
+	for _, firmware := range bootFirmwares[b.c.Firmware] {
+		if err := boot.Install(b.tree, system, b.bootOptions(firmware)); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }
@@ -78,37 +86,51 @@ func (b *Bake) findRecords() error {
 	if err != nil {
 		return fault.In("boot records", err)
 	}
-	b.boot.records.MBR, b.boot.records.NTFS = records.MBR.Code, records.NTFS.Code
-	b.boot.origins = map[string]string{"mbr": records.MBR.Origin, "ntfs": records.NTFS.Origin}
+	b.boot.records = records
+	b.boot.origins = map[string]string{"mbr": records.MBR.Origin}
+	if b.c.Firmware == layout.BIOS {
+		b.boot.origins["ntfs"] = records.NTFS.Origin
+	} else {
+		b.boot.origins["fat32"] = records.FAT32.Origin
+	}
 	return nil
 }
 
-func (b *Bake) bootOptions() boot.Options {
+func (b *Bake) bootOptions(firmware boot.Firmware) boot.Options {
 	loader, resume := boot.IDs([]byte(b.disk.Identifier("boot entries").String()))
 	o := boot.Options{
-		Firmware: boot.BIOS,
+		Firmware: firmware,
 		Locale:   b.c.Locale,
 		EX:       b.c.UseEX,
 		LoaderID: loader,
 		ResumeID: resume,
 		Time:     b.tree.Now,
-		OS:       boot.On(b.device(layout.Windows)),
-		System:   b.device(layout.Windows),
 	}
-	if b.c.Firmware == layout.UEFI {
-		o.Firmware = boot.UEFI
-		o.System = b.device(layout.System)
-	}
+	o.System, o.OS = b.bootDevices()
 	if o.Locale == "" {
 		o.Locale = b.image.DefaultLanguage
 	}
 	return o
 }
 
+// bootDevices says how the boot configuration finds the system partition and Windows.
+func (b *Bake) bootDevices() (system bcd.Device, windows boot.Place) {
+	one := b.boot.system == nil // Windows lies on the system partition
+	switch {
+	case b.c.BootDevices == Locate && one:
+		return bcd.Boot{}, boot.On(bcd.Boot{})
+	case b.c.BootDevices == Locate:
+		return bcd.Boot{}, boot.Search()
+	case one:
+		return b.device(layout.Windows), boot.On(b.device(layout.Windows))
+	}
+	return b.device(layout.System), boot.On(b.device(layout.Windows))
+}
+
 // device names a partition for the boot configuration.
 func (b *Bake) device(r layout.Role) bcd.Device {
 	p := b.disk.Find(r)
-	if b.c.Firmware == layout.BIOS {
+	if b.disk.MBR() {
 		return bcd.MBRPartition(b.disk.Signature, uint64(p.Offset))
 	}
 	return bcd.GPTPartition(b.disk.ID, p.ID)

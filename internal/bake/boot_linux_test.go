@@ -17,6 +17,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin/bootprog"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -171,6 +172,9 @@ func TestHivesOnTheDisk(t *testing.T) {
 			for _, path := range []string{"EFI/Microsoft/Boot/BCD", "EFI/Microsoft/Recovery/BCD"} {
 				hives[path] = oracle.MtoolsRead(t, system, path)
 			}
+			if firmware == layout.Both {
+				hives["Boot/BCD"] = oracle.MtoolsRead(t, system, "Boot/BCD")
+			}
 		}
 		for path, b := range hives {
 			file := filepath.Join(t.TempDir(), "hive")
@@ -183,6 +187,35 @@ func TestHivesOnTheDisk(t *testing.T) {
 			}
 			oracle.CompareHives(t, h.NormalStrings(), oracle.Reged(t, file))
 			oracle.RegfExport(t, file)
+		}
+	}
+}
+
+// TestLocate has no identifier of the disk in its boot configuration.
+func TestLocate(t *testing.T) {
+	oracle.Need(t, "mcopy", "ntfscat")
+	t.Parallel()
+	for _, firmware := range firmwares {
+		c := config(t, firmware)
+		c.BootDevices = bake.Locate
+		r := run(t, c, nil)
+		var store []byte
+		switch firmware {
+		case layout.BIOS:
+			store = []byte(oracle.Run(t, "ntfscat", windows(t, r).File(t), "Boot/BCD"))
+		default:
+			store = oracle.MtoolsRead(t, oracle.Sfdisk(t, r.Files[0]).Volume(r.Files[0], 1), "EFI/Microsoft/Boot/BCD")
+		}
+		s, err := bcd.Parse(store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := s.Print(&text, bcd.PrintOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text.String(), "partition=") || !strings.Contains(text.String(), "locate=") && firmware != layout.BIOS {
+			t.Errorf("%s:\n%s", firmware, text.String())
 		}
 	}
 }

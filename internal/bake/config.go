@@ -23,6 +23,18 @@ const (
 // Formats are the accepted values.
 var Formats = []Format{Raw, VHD}
 
+// BootDevices is how the boot configuration names the partitions.
+type BootDevices string
+
+// The ways.
+const (
+	// Explicit names disk and partition by their identifiers, as Windows itself does.
+	Explicit BootDevices = "explicit"
+	// Locate has the boot manager look for Windows, so that the disk starts whatever became of its
+	// identifiers: some clouds give every copy new ones.
+	Locate BootDevices = "locate"
+)
+
 // Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
 type Config struct {
 	// Media is a WIM, or a folder that holds sources/install.wim.
@@ -45,6 +57,8 @@ type Config struct {
 	Label string
 	// Locale of the boot menu, such as "en-US"; empty takes the image's default language.
 	Locale string
+	// BootDevices is how the boot configuration names partitions; empty means Explicit.
+	BootDevices BootDevices
 	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
 	UseEX bool
 	// BuildTime stamps what the bake creates; zero takes the image's own last change.
@@ -77,6 +91,9 @@ func (c *Config) Problems() []error {
 	}
 	if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
 		out = append(out, err)
+	}
+	if c.BootDevices != "" && c.BootDevices != Explicit && c.BootDevices != Locate {
+		add("boot_devices: %q is not one of %q", c.BootDevices, []BootDevices{Explicit, Locate})
 	}
 	out = append(out, c.formatProblems()...)
 	if len([]rune(c.Label)) > 32 {

@@ -134,13 +134,12 @@ func (b *Bake) Windows() WindowsInfo {
 func (b *Bake) diskInfo() DiskInfo {
 	d := b.disk
 	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins}
-	mbr := d.Spec.Firmware == layout.BIOS
-	if mbr {
+	if d.MBR() {
 		info.ID = fmt.Sprintf("%08x", d.Signature)
 	}
 	for _, p := range d.Partitions {
 		pi := PartitionInfo{Role: p.Role, Offset: p.Offset, Size: p.Size, FileSystem: p.FileSystem, Label: p.Label}
-		if mbr {
+		if d.MBR() {
 			pi.Type = fmt.Sprintf("%02x", p.MBRType)
 		} else {
 			pi.Type, pi.ID = p.Type.String(), p.ID.String()

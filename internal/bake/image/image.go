@@ -58,7 +58,7 @@ func writeTable(w io.WriterAt, p *layout.Plan) error {
 		partitions[i] = p.Disk.Partitions[i].Partition
 	}
 	size := p.Disk.Spec.Size
-	if p.Disk.Spec.Firmware == layout.BIOS {
+	if p.Disk.MBR() {
 		return disk.WriteMBR(w, size, p.Disk.Signature, p.MBRCode, partitions)
 	}
 	return disk.WriteGPT(w, size, p.Disk.ID, partitions)

@@ -20,10 +20,11 @@ type Firmware string
 const (
 	BIOS Firmware = "bios" // MBR disk, one active NTFS partition
 	UEFI Firmware = "uefi" // GPT disk, EFI system partition, MSR, NTFS
+	Both Firmware = "both" // MBR disk, active FAT32 system partition with both boot trees, NTFS
 )
 
 // Firmwares are the accepted values.
-var Firmwares = []Firmware{BIOS, UEFI}
+var Firmwares = []Firmware{BIOS, UEFI, Both}
 
 // Role is what a partition is for.
 type Role string
@@ -100,28 +101,49 @@ func New(s Spec) (*Disk, error) {
 	d := &Disk{Spec: s}
 	switch s.Firmware {
 	case BIOS:
-		if s.Size > maxMBR {
-			return nil, fault.Invalidf("size: %d bytes: an MBR disk (firmware %q) ends at 2 TiB; use firmware %q", s.Size, BIOS, UEFI)
-		}
-		d.Signature = d.signature()
-		d.partitionMBR()
+		d.partitionBIOS()
 	case UEFI:
 		d.ID = d.Identifier("disk")
-		d.partitionGPT()
+		d.partitionUEFI()
+	case Both:
+		d.partitionBoth()
 	default:
 		return nil, fault.Invalidf("firmware: %q is not one of %q", s.Firmware, Firmwares)
+	}
+	if d.MBR() {
+		if s.Size > maxMBR {
+			return nil, fault.Invalidf("size: %d bytes: an MBR disk (firmware %q) ends at 2 TiB; use firmware %q", s.Size, s.Firmware, UEFI)
+		}
+		d.Signature = d.signature()
 	}
 	return d, nil
 }
 
-func (d *Disk) partitionMBR() {
+// MBR says whether the disk has an MBR partition table; the others have a GPT.
+func (d *Disk) MBR() bool { return d.Spec.Firmware != UEFI }
+
+func (d *Disk) partitionBIOS() {
 	d.add(Partition{
 		Partition: disk.Partition{Offset: alignment, Size: down(d.Spec.Size) - alignment, MBRType: disk.TypeNTFS, Active: true},
 		Role:      Windows, FileSystem: NTFS, Label: d.Spec.Label,
 	})
 }
 
-func (d *Disk) partitionGPT() {
+// partitionBoth is the layout that Windows To Go has: a firmware of either kind finds its boot
+// manager on the FAT32 partition, a BIOS because it is active, UEFI because it is FAT.
+func (d *Disk) partitionBoth() {
+	d.add(Partition{
+		Partition: disk.Partition{Offset: alignment, Size: systemSize, MBRType: disk.TypeFAT32LBA, Active: true},
+		Role:      System, FileSystem: FAT32, Label: "SYSTEM",
+	})
+	start := int64(alignment + systemSize)
+	d.add(Partition{
+		Partition: disk.Partition{Offset: start, Size: down(d.Spec.Size) - start, MBRType: disk.TypeNTFS},
+		Role:      Windows, FileSystem: NTFS, Label: d.Spec.Label,
+	})
+}
+
+func (d *Disk) partitionUEFI() {
 	_, usable := disk.GPTUsable(d.Spec.Size)
 	system := disk.Partition{Offset: alignment, Size: systemSize, Name: "EFI system partition", Type: disk.TypeEFI, Attributes: disk.AttrNoDriveLetter}
 	reserved := disk.Partition{Offset: system.Offset + system.Size, Size: reservedSize, Name: "Microsoft reserved partition", Type: disk.TypeMSR, Attributes: disk.AttrNoDriveLetter}

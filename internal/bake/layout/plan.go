@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
 	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -28,14 +29,14 @@ type Volume struct {
 type Contents struct {
 	// Windows is the Windows volume; System the system partition's, nil where the disk has none.
 	Windows, System *tree.Tree
-	// MBR and NTFS are the boot records of a BIOS disk.
-	MBR, NTFS []byte
+	// MBR, NTFS and FAT32 are the boot records for a BIOS, where it is one of the firmwares.
+	MBR, NTFS, FAT32 []byte
 }
 
 // Plan places the trees on the disk.
 func (d *Disk) Plan(c Contents) (*Plan, error) {
 	p := &Plan{Disk: d}
-	if d.Spec.Firmware == BIOS {
+	if d.MBR() {
 		p.MBRCode = c.MBR
 	}
 	for i := range d.Partitions {
@@ -59,9 +60,11 @@ func (d *Disk) planVolume(part *Partition, c Contents) (volume.Plan, error) {
 	start := uint64(part.Offset / 512)
 	switch part.FileSystem {
 	case FAT32:
-		return fat32.NewPlan(content, fat32.Options{
-			Size: part.Size, StartLBA: start, Label: part.Label, Serial: uint32(part.Serial), Time: d.Spec.Time,
-		})
+		o := fat32.Options{Size: part.Size, StartLBA: start, Label: part.Label, Serial: uint32(part.Serial), Time: d.Spec.Time}
+		if part.Active {
+			o.InstallBoot = func(reserved []byte) error { return bootcode.InstallFAT32(reserved, c.FAT32) }
+		}
+		return fat32.NewPlan(content, o)
 	case NTFS:
 		var code []byte
 		if part.Active {

@@ -35,12 +35,10 @@ const (
 )
 
 // bootSector fills the BPB and extended BPB of sector 0 (specification, "Boot Sector and BPB").
-// Jump and boot code stay as they are in b, unless there is no code at all.
+// The code says that the volume does not boot; a boot record replaces it.
 func bootSector(b []byte, g geometry, o Options) {
-	if b[0] == 0 {
-		copy(b, []byte{0xEB, 0x58, 0x90}) // jmp over the BPB
-		copy(b[0x5A:], noBootCode)
-	}
+	copy(b, []byte{0xEB, 0x58, 0x90}) // jmp over the BPB
+	copy(b[0x5A:], noBootCode)
 	copy(b[3:], "MSDOS5.0")                                   // BS_OEMName: the value most drivers expect
 	binary.LittleEndian.PutUint16(b[0x0B:], uint16(g.sector)) // BPB_BytsPerSec
 	b[0x0D] = byte(g.cluster / g.sector)                      // BPB_SecPerClus

@@ -40,7 +40,7 @@ func (p *Plan) Emit(i int, buf []byte) error {
 	fats := 1 + len(p.dirs)
 	switch {
 	case i == 0:
-		p.emitReserved(buf)
+		return p.emitReserved(buf)
 	case i < fats:
 		p.emitDirectory(p.dirs[i-1], buf)
 	default:
@@ -50,8 +50,7 @@ func (p *Plan) Emit(i int, buf []byte) error {
 	return nil
 }
 
-func (p *Plan) emitReserved(buf []byte) {
-	copy(buf, p.o.BootCode)
+func (p *Plan) emitReserved(buf []byte) error {
 	sector := buf[:p.g.sector]
 	bootSector(sector, p.g, p.o)
 	info := buf[fsInfoSector*p.g.sector : (fsInfoSector+1)*p.g.sector]
@@ -63,6 +62,10 @@ func (p *Plan) emitReserved(buf []byte) {
 		third := buf[s*p.g.sector : (s+1)*p.g.sector]
 		third[0x1FE], third[0x1FF] = 0x55, 0xAA
 	}
+	if p.o.InstallBoot == nil {
+		return nil
+	}
+	return p.o.InstallBoot(buf)
 }
 
 // emitFAT writes the entries of the clusters from first on. Everything is contiguous, so that a

@@ -27,9 +27,9 @@ type Options struct {
 	Label      string // up to 11 ASCII characters; empty for none
 	Serial     uint32
 	Time       filetime.Time // of the volume label
-	// BootCode is a boot record of up to 32 sectors whose sector 0 gives the jump and the code
-	// from 0x5A; nil for a volume that no BIOS boots from. BPB and FSInfo are always ours.
-	BootCode []byte
+	// InstallBoot puts a boot record into the reserved sectors, whose BIOS parameter block and
+	// FSInfo are set, as bootcode.InstallFAT32 does; nil for a volume that no BIOS boots from.
+	InstallBoot func(reserved []byte) error
 }
 
 // geometry is where the parts of the volume lie; sectors count from the volume's start.
@@ -81,9 +81,6 @@ func NewPlan(t *tree.Tree, o Options) (*Plan, error) {
 	}
 	if len(o.Label) > 11 {
 		return nil, fault.Invalidf("volume label %q is longer than FAT's 11 characters", o.Label)
-	}
-	if int64(len(o.BootCode)) > reservedSectors*g.sector {
-		return nil, fault.Bugf("FAT32 boot record of %d bytes", len(o.BootCode))
 	}
 	p := &Plan{o: o, g: g, next: rootCluster}
 	if _, err := p.addDirectory(t, t.Root, nil); err != nil {
