@@ -64,7 +64,7 @@ func TestFind(t *testing.T) {
 		mbr, ntfs, fat32 int64 // where, or -1
 	}{
 		{"empty", nil, -1, -1, -1},
-		{"as in bootsect.exe", file(0x20000, map[int][]byte{0xEAB0: older(), 0x10EB0: fakeMBR(), 0x110B0: fakeFAT32(), 0x11EB0: fakeNTFS()}), 0x10EB0, 0x11EB0, 0x110B0},
+		{"as in bootsect.exe", file(0x20000, map[int][]byte{0x4000: older(), 0x10EB0: fakeMBR(), 0x110B0: fakeFAT32(), 0x11EB0: fakeNTFS()}), 0x10EB0, 0x11EB0, 0x110B0},
 		{"as in untfs.dll", file(0x70000, map[int][]byte{0x6D028: fakeNTFS()}), -1, 0x6D028, -1},
 		{"at the ends", file(1<<20, map[int][]byte{0: fakeMBR(), 1<<20 - NTFSSize: fakeNTFS()}), 0, 1<<20 - NTFSSize, -1},
 		{"FAT32 at the end", file(1<<20, map[int][]byte{1<<20 - FAT32Size: fakeFAT32()}), -1, -1, 1<<20 - FAT32Size},
