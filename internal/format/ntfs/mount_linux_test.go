@@ -36,6 +36,7 @@ type mounted struct {
 	dir     string
 	tr      *tree.Tree
 	records map[*tree.Node]uint64
+	foreign bool // the tree was read, the volume is not ours
 }
 
 func (m *mounted) directory(path string, dir *tree.Node) {
@@ -113,6 +114,9 @@ func (m *mounted) metadata(path string, n *tree.Node) {
 	}
 	times := m.xattr(path, "system.ntfs_times")
 	for i, want := range []uint64{uint64(n.Created), uint64(n.Modified), uint64(n.Accessed), uint64(n.Modified)} {
+		if i == 3 && m.foreign {
+			continue // when the record changed, which a tree does not keep
+		}
 		if got := le.Uint64(times[8*i:]); got != want {
 			m.t.Errorf("%s: time %d is %d, want %d", path, i, got, want)
 		}

@@ -232,7 +232,7 @@ func (v *Volume) gather(f *inode) error {
 		return err
 	}
 	parts := map[uint64][]stored{f.reference(): f.attrs}
-	all := slices.DeleteFunc(slices.Clone(f.attrs), func(a stored) bool { return a.typ != typeAttributeList })
+	var all []stored
 	for _, e := range list {
 		if e.typ == typeAttributeList {
 			continue
@@ -256,7 +256,11 @@ func (v *Volume) gather(f *inode) error {
 		}
 		parts[e.where] = slices.Delete(slices.Clone(attrs), i, i+1)
 	}
-	f.attrs = all
+	after := slices.IndexFunc(all, func(a stored) bool { return a.typ > typeAttributeList })
+	if after < 0 {
+		after = len(all)
+	}
+	f.attrs = slices.Insert(all, after, *f.find(typeAttributeList, ""))
 	return nil
 }
 
@@ -264,6 +268,9 @@ func (v *Volume) gather(f *inode) error {
 func join(f *inode, all []stored, a stored) ([]stored, error) {
 	if a.lowest == 0 {
 		return append(all, a), nil
+	}
+	if len(all) == 0 {
+		return nil, f.corrupt("the attribute list starts with a piece from VCN %d on", a.lowest)
 	}
 	last := &all[len(all)-1]
 	if last.typ != a.typ || last.name != a.name || last.resident || last.next != a.lowest {

@@ -1,0 +1,128 @@
+package ntfs_test
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+)
+
+// wofFormats are the algorithms of the reparse point, as wimlib names them.
+var wofFormats = []struct {
+	algorithm   byte
+	compression string
+	chunk       int
+}{{0, "XPRESS", 4096}, {1, "LZX", 32768}, {2, "XPRESS", 8192}, {3, "XPRESS", 16384}}
+
+// wofReparse is the reparse point of a compressed file.
+func wofReparse(provider, algorithm byte) *tree.Reparse {
+	return &tree.Reparse{Tag: 0x80000017, Data: []byte{1, 0, 0, 0, provider, 0, 0, 0, 1, 0, 0, 0, algorithm, 0, 0, 0}}
+}
+
+// wofStreamOf is the stream for a blob of a WIM: a table of offsets, and the same chunks.
+func wofStreamOf(b codectest.WIMBlob) []byte {
+	var table, data []byte
+	for i, c := range b.Chunks {
+		if i > 0 {
+			table = le.AppendUint32(table, uint32(len(data)))
+		}
+		data = append(data, c.Data...)
+	}
+	return append(table, data...)
+}
+
+// TestReadWOF reads files compressed by wimlib's codecs and laid out as the Windows Overlay Filter
+// does, whole, from several goroutines, and in odd pieces.
+func TestReadWOF(t *testing.T) {
+	for _, format := range wofFormats {
+		t.Run(fmt.Sprint(format.compression, format.chunk), func(t *testing.T) {
+			materials := map[[20]byte][]byte{}
+			for _, b := range codectest.Materials() {
+				materials[sha1.Sum(b)] = b
+			}
+			tr := tree.New(anyTime)
+			want := map[string][]byte{}
+			for i, blob := range codectest.Capture(t, format.compression, format.chunk, codectest.Materials()...) {
+				b, ok := materials[blob.SHA1]
+				if !ok {
+					continue // the WIM's own metadata
+				}
+				name := fmt.Sprint("file ", i)
+				want[name] = b
+				n := tr.NewFile(tree.Bytes(make([]byte, blob.Size)))
+				n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "WofCompressedData", Data: tree.Bytes(wofStreamOf(blob))}}
+				n.Ensure().Reparse = wofReparse(2, format.algorithm)
+				link(t, tr, tr.Root, name, "", n)
+			}
+			if len(want) < 10 {
+				t.Fatalf("%d compressed files", len(want))
+			}
+			_, got := read(t, build(t, tr, options(32<<20)))
+			for name, b := range want {
+				compareUnpacked(t, name, got.Find(name).Node, b)
+			}
+		})
+	}
+}
+
+func compareUnpacked(t *testing.T, name string, n *tree.Node, want []byte) {
+	t.Helper()
+	if n.Reparse() != nil || n.Attributes&(tree.AttrReparsePoint|tree.AttrSparse) != 0 || len(n.Streams) != 1 {
+		t.Errorf("%s: attributes %#x, reparse point %v, streams %v", name, n.Attributes, n.Reparse(), n.Streams)
+	}
+	if got, err := tree.ReadAll(n.Data, 1<<30); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s: differs (%v)", name, err)
+	}
+	var wait sync.WaitGroup
+	for g := range uint64(3) {
+		wait.Go(func() {
+			r := rand.New(rand.NewPCG(g, 1))
+			for range 20 {
+				off := r.IntN(len(want))
+				p := make([]byte, 1+r.IntN(min(len(want)-off, 50_000)))
+				if _, err := n.Data.ReadAt(p, int64(off)); err != nil || !bytes.Equal(p, want[off:off+len(p)]) {
+					t.Errorf("%s: %d bytes at %d differ (%v)", name, len(p), off, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestReadWOFRefused has compressed files that cannot be read: each for its own reason.
+func TestReadWOFRefused(t *testing.T) {
+	raw := append(le.AppendUint32(nil, 4096), make([]byte, 5000)...)
+	for name, c := range map[string]struct {
+		reparse *tree.Reparse
+		stream  []byte
+		class   error
+		want    string
+	}{
+		"algorithm":   {wofReparse(2, 4), raw, fault.ErrUnsupported, "algorithm 4"},
+		"in a WIM":    {wofReparse(1, 0), raw, fault.ErrUnsupported, "WIMBoot"},
+		"no stream":   {wofReparse(2, 0), nil, fault.ErrCorrupt, "WofCompressedData"},
+		"short table": {wofReparse(2, 0), raw[:3], fault.ErrCorrupt, "stream of 3"},
+		"offset":      {wofReparse(2, 0), append(le.AppendUint32(nil, 5001), raw[4:]...), fault.ErrCorrupt, "chunk 0"},
+		"too long":    {wofReparse(2, 0), append(le.AppendUint32(nil, 4097), raw[4:]...), fault.ErrCorrupt, "4097 bytes for 4096"},
+		"garbage":     {wofReparse(2, 0), append(le.AppendUint32(nil, 4095), raw[4:]...), fault.ErrCorrupt, "XPRESS"},
+	} {
+		tr := tree.New(anyTime)
+		n := tr.NewFile(tree.Bytes(make([]byte, 5000)))
+		if c.stream != nil {
+			n.Streams = []tree.Stream{{Name: "WofCompressedData", Data: tree.Bytes(c.stream)}}
+		}
+		n.Ensure().Reparse = c.reparse
+		link(t, tr, tr.Root, "file", "", n)
+		if err := readAllOf(t, build(t, tr, options(16<<20))); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "MFT record 64") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
