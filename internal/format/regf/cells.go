@@ -13,7 +13,11 @@ type cells struct {
 	bins  []byte // from the first bin to the end of the last
 	start bitmap // a bit for every 8 bytes: an allocated cell starts here
 	used  bitmap // its owner has been found
-	loose bitmap // a bit for every 8 bytes where cells could not be told apart; nil unless salvaging
+
+	// For Salvage; nil else. A bit in loose is for 8 bytes where cells could not be told apart,
+	// guessed has the sizes of cells that do not say so themselves.
+	loose   bitmap
+	guessed map[uint32]int
 }
 
 // bitmap has one bit for each possible start of a cell.
@@ -94,12 +98,19 @@ func (c *cells) get(off uint32, need int, what string) ([]byte, error) {
 	if off%cellAlign != 0 || int64(off) >= int64(len(c.bins)) || !c.start.has(off) && !c.claim(off) {
 		return nil, fault.Corruptf(fault.NoOffset, "%s: no cell at %#x", what, fileOffset(int(off)))
 	}
-	size := -int(int32(le.Uint32(c.bins[off:])))
-	p := c.bins[int(off)+cellHeader : int(off)+size]
+	p := c.bins[int(off)+cellHeader : int(off)+c.size(off)]
 	if len(p) < need {
 		return nil, corrupt(int(off), "%s: %d bytes in a cell of %d", what, need, len(p))
 	}
 	return p, nil
+}
+
+// size returns the size of the allocated cell at off.
+func (c *cells) size(off uint32) int {
+	if n, ok := c.guessed[off]; ok {
+		return n
+	}
+	return -int(int32(le.Uint32(c.bins[off:])))
 }
 
 // take is get for a cell that only one record may own.

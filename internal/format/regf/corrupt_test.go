@@ -49,8 +49,15 @@ func edit(name string, change func(n *node)) func([]byte) {
 	}
 }
 
-// TestCorrupt damages one thing after the other in a sound hive.
-func TestCorrupt(t *testing.T) {
+// damage is one thing that can be wrong with a hive.
+type damage struct {
+	name  string
+	apply func(b []byte)
+	want  string // in the error
+}
+
+// corruptible returns a sound hive, and what to damage in it.
+func corruptible(t testing.TB) ([]byte, []damage) {
 	const class = "class of the key"
 	h := New("root")
 	h.Minor = 5
@@ -59,18 +66,15 @@ func TestCorrupt(t *testing.T) {
 	k.Set(String("value", "eight bytes and more"))
 	create(t, k, "child").Set(Binary("big", pattern(20000)))
 	create(t, h.Root, "other")
-	sound := marshal(t, h)
-	parse(t, sound)
+	return marshal(t, h), damages(t)
+}
+
+func damages(t testing.TB) []damage {
 	list := func(b []byte) int { _, n := nodeAt(b, "root"); return fileAt(n.SubkeyList) }
 	value := func(b []byte) int { return bytes.Index(b, []byte("value")) - valueSize }
 	big := func(b []byte) int { return bytes.Index(b, []byte("big")) - valueSize }
 	db := func(b []byte) int { return fileAt(le.Uint32(b[big(b)+8:])) }
-
-	for _, c := range []struct {
-		name   string
-		damage func(b []byte)
-		want   string
-	}{
+	return []damage{
 		{"bin signature", func(b []byte) { b[baseSize] = 'x' }, "no bin here"},
 		{"bin offset", func(b []byte) { b[baseSize+4] = 8 }, "bin says it is at 0x8"},
 		{"bin size", func(b []byte) { b[baseSize+8] = 1 }, "bin size"},
@@ -109,10 +113,17 @@ func TestCorrupt(t *testing.T) {
 			at := newCell(t, b, "ri\x01\x00")
 			le.PutUint32(b[list(b)+4:], uint32(at-cellHeader-baseSize))
 		}, `subkey list: signature "ri"`},
-	} {
+	}
+}
+
+// TestCorrupt damages one thing after the other in a sound hive.
+func TestCorrupt(t *testing.T) {
+	sound, all := corruptible(t)
+	parse(t, sound)
+	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			b := bytes.Clone(sound)
-			c.damage(b)
+			c.apply(b)
 			_, err := Parse(b)
 			if !errors.Is(err, fault.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)

@@ -225,19 +225,19 @@ func (r *reader) keyParts(k *Key, n *node, off uint32) error {
 	if r.salvage != nil {
 		r.salvage.incomplete = append(r.salvage.incomplete, incomplete{k, off})
 	}
-	return r.lost(k, corrupt(int(n.SubkeyList), "%d subkeys are listed, the key says %d", got, n.Subkeys))
+	return r.lost(k, corrupt(int(off), "%d subkeys are listed, the key says %d", got, n.Subkeys))
 }
 
 func (r *reader) class(k *Key, n *node) error {
 	if n.ClassLen == 0 || n.Class == noCell {
 		return nil
 	}
-	if n.ClassLen%2 != 0 {
-		return corrupt(int(n.Class), "a UTF-16 class name of %d bytes", n.ClassLen)
-	}
 	p, err := r.take(n.Class, int(n.ClassLen), "class name")
 	if err != nil {
 		return err
+	}
+	if n.ClassLen%2 != 0 {
+		return corrupt(int(n.Class), "a UTF-16 class name of %d bytes", n.ClassLen)
 	}
 	k.Class = utf16le.Decode(p[:n.ClassLen])
 	return nil

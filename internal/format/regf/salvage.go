@@ -98,12 +98,9 @@ func (s *salvage) hive(data []byte) *Hive {
 	}
 	bins := data[baseSize:]
 	bins = bins[:min(len(bins), maxBinsSize)&^(cellAlign-1)]
-	switch n := int64(base.BinsSize); {
-	case !validBins(base.BinsSize):
-		s.add(nil, fault.Corruptf(0x28, "size of the bins %#x", n))
-	case n > int64(len(bins)):
+	if n := int64(base.BinsSize); n > int64(len(bins)) {
 		s.add(nil, fault.Corruptf(int64(len(data)), "hive ends early: %d bytes of bins, the header says %d", len(bins), n))
-	default:
+	} else if validBins(base.BinsSize) {
 		bins = bins[:n:n]
 	}
 	r := newReader(s.scan(bins), h)
@@ -116,6 +113,9 @@ func (s *salvage) hive(data []byte) *Hive {
 // header reads the header, or makes one up.
 func (s *salvage) header(data []byte) (base baseBlock, h *Hive) {
 	err := base.read(data)
+	if err == nil && len(data) == baseSize {
+		err = fault.Corruptf(baseSize, "hive ends behind its header")
+	}
 	if err != nil {
 		s.add(nil, err)
 	}
@@ -141,7 +141,8 @@ func (s *salvage) header(data []byte) (base baseBlock, h *Hive) {
 // scan finds the cells. Where bins or cells do not follow each other as they should, every offset
 // is taken for a cell that something points to, as long as no two overlap.
 func (s *salvage) scan(bins []byte) *cells {
-	c := &cells{bins: bins, start: newBitmap(len(bins)), used: newBitmap(len(bins)), loose: newBitmap(len(bins))}
+	c := &cells{bins: bins, start: newBitmap(len(bins)), used: newBitmap(len(bins))}
+	c.loose, c.guessed = newBitmap(len(bins)), make(map[uint32]int)
 	for off := 0; off < len(bins); {
 		size, err := c.binSize(off)
 		if err != nil {
@@ -183,8 +184,11 @@ func (c *cells) claim(off uint32) bool {
 		return false
 	}
 	size := -int64(int32(le.Uint32(c.bins[off:])))
+	if size < cellAlign || size%cellAlign != 0 || size > maxClaim {
+		size = c.guess(off)
+	}
 	end := int64(off) + size
-	ok := size >= cellAlign && size%cellAlign == 0 && size <= maxClaim && end <= int64(len(c.bins))
+	ok := size >= cellAlign && end <= int64(len(c.bins))
 	if ok = ok && c.loose.all(off, uint32(end)); !ok {
 		c.loose.clear(off) // nobody need try again
 		return false
@@ -194,6 +198,33 @@ func (c *cells) claim(off uint32) bool {
 	}
 	c.start.set(off)
 	return true
+}
+
+// guess returns the size that the cell at off must have to hold the record in it, and notes it.
+func (c *cells) guess(off uint32) int64 {
+	p := c.bins[off+cellHeader:]
+	if len(p) < nodeSize {
+		return 0
+	}
+	var content int64
+	switch kind := listKind(p[:2]); kind {
+	case "nk":
+		content = nodeSize + int64(le.Uint16(p[0x48:]))
+	case "vk":
+		content = valueSize + int64(le.Uint16(p[2:]))
+	case "sk":
+		content = secSize + int64(le.Uint32(p[0x10:]))
+	case "lf", "lh", "li", "ri":
+		content = listSize + int64(le.Uint16(p[2:]))*int64(kind.stride())
+	default:
+		return 0
+	}
+	if content > maxClaim {
+		return 0
+	}
+	size := cellSize(int(content))
+	c.guessed[off] = size
+	return int64(size)
 }
 
 func (b bitmap) clear(off uint32) { b[off/cellAlign/64] &^= 1 << (off / cellAlign % 64) }
@@ -211,48 +242,38 @@ func (b bitmap) all(off, end uint32) bool {
 	return true
 }
 
-// next returns the first offset from off on that is set in b and not in without.
-func (b bitmap) next(off uint32, without bitmap) (uint32, bool) {
-	at := off / cellAlign
-	for i := int(at / 64); i < len(b); i++ {
-		w := b[i] &^ without[i]
-		if i == int(at/64) {
-			w &= ^uint64(0) << (at % 64)
-		}
-		if w != 0 {
-			return uint32(i*64+bits.TrailingZeros64(w)) * cellAlign, true
-		}
-	}
-	return 0, false
-}
-
-// root reads the tree from the root that the header names, or else from a key that calls itself
-// the root of a hive.
+// root reads the tree from the root that the header names, else from where Windows puts it, else
+// from a key that calls itself the root of a hive.
 func (s *salvage) root(r *reader, off uint32) {
-	err := r.root(off)
+	if err := r.root(off); err != nil {
+		s.add(nil, err)
+	}
+	if r.hive.Root == nil {
+		_ = r.root(binHeader) // why not is of no interest
+	}
 	if r.hive.Root != nil {
 		return
 	}
-	if err != nil {
-		s.add(nil, err)
-	}
 	r.eachUnusedKey(func(off uint32, n *node) {
 		if r.hive.Root == nil && n.Flags&KeyHiveEntry != 0 {
-			_ = r.root(off) // a salvage's errors are in its list
+			_ = r.root(off)
 		}
 	})
 }
 
-// eachUnusedKey calls visit for key records that nothing points to.
+// eachUnusedKey calls visit for what looks like a key record and has no owner.
 func (r *reader) eachUnusedKey(visit func(off uint32, n *node)) {
-	for off, ok := r.start.next(0, r.used); ok; off, ok = r.start.next(off+cellAlign, r.used) {
-		p, err := r.get(off, nodeSize, "key")
-		if err != nil || string(p[:2]) != "nk" {
-			continue
+	for i := range r.start {
+		for w := r.start[i]&^r.used[i] | r.loose[i]; w != 0; w &= w - 1 {
+			off := uint32(i*64+bits.TrailingZeros64(w)) * cellAlign
+			p := r.bins[off+cellHeader:]
+			if len(p) < nodeSize || string(p[:2]) != "nk" || int32(le.Uint32(r.bins[off:])) >= 0 {
+				continue
+			}
+			var n node
+			n.unmarshal(p)
+			visit(off, &n)
 		}
-		var n node
-		n.unmarshal(p)
-		visit(off, &n)
 	}
 }
 
