@@ -111,10 +111,7 @@ func plainDecode(src []byte, size int) ([]byte, bool) {
 				return nil, false
 			}
 		}
-		out = append(out, chunk...)
-		for len(out)%ChunkSize != 0 {
-			out = append(out, 0)
-		}
+		out = append(out, append(chunk[:len(chunk):len(chunk)], make([]byte, ChunkSize-min(len(chunk), ChunkSize))...)...)
 		src = src[n:]
 	}
 	return append(out, make([]byte, size)...)[:size], true

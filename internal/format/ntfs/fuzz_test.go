@@ -58,20 +58,20 @@ func readSome(t testing.TB, c tree.Content) error {
 // fuzzVolume is a small volume with some of everything, and the places worth changing in it.
 func fuzzVolume(t *testing.T) (memory, []spot) {
 	r := rand.New(rand.NewPCG(15, 15))
-	tr := randomTree(t, r, 60)
+	tr := randomTree(t, r, 25)
 	n := tr.NewFile(tree.Bytes(make([]byte, 5000)))
 	n.Streams = []tree.Stream{{Name: "WofCompressedData", Data: tree.Bytes(append(le.AppendUint32(nil, 4096), make([]byte, 5000)...))}}
 	n.Ensure().Reparse = wofReparse(2, 0)
 	link(t, tr, tr.Root, "compressed", "", n)
-	for _, names := range []*tree.Tree{linksTree(t, 40), directoryTree(t, 300)} {
+	for _, names := range []*tree.Tree{linksTree(t, 12), directoryTree(t, 90)} {
 		if err := tr.CopyInto("more", names, names.Root); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m := build(t, tr, options(8<<20))
+	m := build(t, tr, options(4<<20))
 	places := spots(check(t, m, tr), m)
 	mft := int64(le.Uint64(m[0x30:])) * 4096
-	for r := int64(64); r < 200; r++ {
+	for r := int64(64); r < 64+190; r++ {
 		places = append(places, spot{"", mft + r*1024, mft + (r+1)*1024})
 	}
 	return m, append(places, spot{"", 0, 512})
@@ -90,19 +90,39 @@ func FuzzRead(f *testing.F) {
 		if m == nil {
 			m, places = fuzzVolume(t)
 		}
-		var undo [][2]int64
-		for ; len(changes) >= 4 && len(undo) < 64; changes = changes[4:] {
-			p := places[int(changes[0])%len(places)]
-			at := p.start + (int64(changes[1])|int64(changes[2])<<8)%(p.end-p.start)
-			undo = append(undo, [2]int64{at, int64(m[at])})
-			m[at] += changes[3]
-		}
-		err := readAllOf(t, m)
-		for i := len(undo) - 1; i >= 0; i-- {
-			m[undo[i][0]] = byte(undo[i][1])
-		}
-		if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrUnsupported) {
-			t.Errorf("%v", err)
-		}
+		readChanged(t, m, places, changes)
 	})
+}
+
+// readChanged reads a volume with changes and takes them back.
+func readChanged(t *testing.T, m memory, places []spot, changes []byte) {
+	t.Helper()
+	var undo [][2]int64
+	for ; len(changes) >= 4 && len(undo) < 64; changes = changes[4:] {
+		p := places[int(changes[0])%len(places)]
+		at := p.start + (int64(changes[1])|int64(changes[2])<<8)%(p.end-p.start)
+		undo = append(undo, [2]int64{at, int64(m[at])})
+		m[at] += changes[3]
+	}
+	err := readAllOf(t, m)
+	for i := len(undo) - 1; i >= 0; i-- {
+		m[undo[i][0]] = byte(undo[i][1])
+	}
+	if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestReadChanged does what FuzzRead does, at random, without its overhead.
+func TestReadChanged(t *testing.T) {
+	m, places := fuzzVolume(t)
+	r := rand.New(rand.NewPCG(99, 98))
+	for range 300 {
+		var changes []byte
+		for range 1 + r.IntN(3) {
+			// Most bytes that matter are at the start of a record.
+			changes = append(changes, byte(r.UintN(256)), byte(r.UintN(256)), byte(r.UintN(1+r.UintN(4))), byte(r.UintN(256)))
+		}
+		readChanged(t, m, places, changes)
+	}
 }
