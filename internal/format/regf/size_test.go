@@ -1,0 +1,91 @@
+package regf
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// softwareLike returns the image of a hive of about that many bytes whose keys and values are like
+// those of a SOFTWARE hive: some hundred bytes of names and data for a key.
+func softwareLike(t testing.TB, size int) []byte {
+	h := New("CMI-CreateHive{winbake}")
+	h.Minor = 5
+	blob := pattern(400)
+	for i := range size / 600 {
+		k := create(t, h.Root, fmt.Sprintf(`Classes %d\CLSID %d\{%08x-0000-0000-C000-000000000046}`, i>>18, i>>9, i))
+		k.Set(String("", `C:\Windows\System32\example.dll`))
+		k.Set(String("ThreadingModel", "Apartment"))
+		k.Set(DWord("Flags", uint32(i)))
+		if i%2 == 0 {
+			k.Set(Binary("Blob", blob))
+		}
+	}
+	return marshal(t, h)
+}
+
+// cost is what a step took.
+type cost struct {
+	time time.Duration
+	heap float64 // bytes in use afterwards, without garbage
+}
+
+// measure runs a step.
+func measure(step func()) (c cost) {
+	runtime.GC()
+	start := time.Now()
+	step()
+	c.time = time.Since(start)
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	c.heap = float64(stats.HeapAlloc)
+	return c
+}
+
+// TestLarge reads, rewrites, salvages and recovers a small hive and one of 200 MB. Time grows no
+// faster than the hive does, with room for a busy machine (the square of the size would be sixteen
+// times as much a byte), and hive, tree and copy together stay within three times the hive.
+func TestLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large")
+	}
+	small := perByte(t, softwareLike(t, 12<<20))
+	large := perByte(t, softwareLike(t, 200<<20))
+	for step, n := range large {
+		if n > 8*small[step] {
+			t.Errorf("%s: %v ns a byte of a large hive, %v of a small one", step, n, small[step])
+		}
+	}
+}
+
+// perByte returns the nanoseconds that each step takes for a byte of the hive.
+func perByte(t *testing.T, b []byte) map[string]float64 {
+	t.Helper()
+	size := float64(len(b))
+	before := measure(func() {}).heap
+	var h *Hive
+	var out []byte
+	p := measure(func() { h = parse(t, b) })
+	m := measure(func() { out = marshal(t, h) })
+	tree, all := (p.heap-before)/size, 1+(m.heap-before)/size
+	if tree > 1 || all > 3 {
+		t.Errorf("the tree has %.2f times the size of the hive, with the hive and a copy %.2f", tree, all)
+	}
+	runtime.KeepAlive(h)
+	h = nil
+	s := measure(func() { _, _ = Salvage(b) })
+	log := newLog(7, b[:2*baseSize], b[:2*baseSize])
+	le.PutUint32(log[sectorSize+0x10:], uint32(len(b)-baseSize))
+	sealEntry(log[sectorSize:])
+	r := measure(func() {
+		if _, _, err := Recover(seal(out, 8, 7), log); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("%d bytes: tree %.2f, with hive and copy %.2f times that; parse %v, marshal %v, salvage %v, recover %v",
+		len(b), tree, all, p.time, m.time, s.time, r.time)
+	ns := func(c cost) float64 { return float64(c.time) / size }
+	return map[string]float64{"Parse": ns(p), "Marshal": ns(m), "Salvage": ns(s)}
+}
