@@ -101,13 +101,29 @@ func (s *salvage) hive(data []byte) *Hive {
 	if n := int64(base.BinsSize); n > int64(len(bins)) {
 		s.add(nil, fault.Corruptf(int64(len(data)), "hive ends early: %d bytes of bins, the header says %d", len(bins), n))
 	} else if validBins(base.BinsSize) {
-		bins = bins[:n:n]
+		bins = bins[:extent(bins, int(n))]
 	}
-	r := newReader(s.scan(bins), h)
+	r := newReader(s.scan(bins, base.BinsSize), h)
 	r.salvage = s
 	s.root(r, base.Root)
 	s.orphans(r)
+	if n := base.BinsSize; validBins(n) && int64(n) < int64(len(bins)) && r.used[n/cellAlign/64:].count() > 0 {
+		s.add(nil, fault.Corruptf(0x28, "size of the bins %#x: records are beyond", n))
+	}
 	return h
+}
+
+// extent returns the end of the bins that follow each other from off on. Behind the hive they may be
+// remains, but then nothing points to them.
+func extent(bins []byte, off int) int {
+	c := cells{bins: bins}
+	for {
+		n, err := c.binSize(off)
+		if err != nil {
+			return off
+		}
+		off += n
+	}
 }
 
 // header reads the header, or makes one up.
@@ -138,24 +154,32 @@ func (s *salvage) header(data []byte) (base baseBlock, h *Hive) {
 	return base, h
 }
 
-// scan finds the cells. Where bins or cells do not follow each other as they should, every offset
+// scan finds the cells, also those of bins behind the size in the header, if that can be one, where
+// damage is no surprise. Where bins or cells do not follow each other as they should, every offset
 // is taken for a cell that something points to, as long as no two overlap.
-func (s *salvage) scan(bins []byte) *cells {
+func (s *salvage) scan(bins []byte, size uint32) *cells {
 	c := &cells{bins: bins, start: newBitmap(len(bins)), used: newBitmap(len(bins))}
 	c.loose, c.guessed = newBitmap(len(bins)), make(map[uint32]int)
 	for off := 0; off < len(bins); {
-		size, err := c.binSize(off)
-		if err != nil {
+		at, end, err := c.salvageBin(off)
+		if err != nil && (!validBins(size) || int64(off) < int64(size)) {
 			s.add(nil, err)
-			size = c.nextBin(off) - off
-			c.loosen(off, off+size)
-		} else if at, err := c.scanBinCells(off+binHeader, off+size); err != nil {
-			s.add(nil, err)
-			c.loosen(at, off+size)
 		}
-		off += size
+		c.loosen(at, end)
+		off = end
 	}
 	return c
+}
+
+// salvageBin finds the cells of the bin at off. It returns from where on it cannot, and the end.
+func (c *cells) salvageBin(off int) (at, end int, err error) {
+	size, err := c.binSize(off)
+	if err != nil {
+		return off, c.nextBin(off), err
+	}
+	end = off + size
+	at, err = c.scanBinCells(off+binHeader, end)
+	return at, end, err
 }
 
 // nextBin returns where the next bin after off is, or the end.

@@ -89,6 +89,7 @@ func TestSalvageParts(t *testing.T) {
 		{"dirty", func(b []byte) []byte { return seal(b, 7, 6) }, `|other|victim|victim\child`, 2, 1},
 		{"bin header", func(b []byte) []byte { clear(b[baseSize:][:binHeader]); return b }, `|other|victim|victim\child`, 2, 1},
 		{"end of the file", func(b []byte) []byte { return b[:baseSize+4096] }, `|other|victim|victim\child`, 1, 2},
+		{"bins size too small", func(b []byte) []byte { return set(0x28, 4096)(b) }, `|other|victim|victim\child`, 2, 1},
 		{"bins size", func(b []byte) []byte { return set(0x28, 1)(b) }, `|other|victim|victim\child`, 2, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

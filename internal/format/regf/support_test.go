@@ -116,30 +116,40 @@ func samplesDir() string {
 	return dir
 }
 
+// odd has hives made by hand, for what readers get wrong; see TestOddHives.
+const odd = "msuhanov+yarp"
+
 // samples calls test for each real hive, clean or not; none are there outside the project's lab.
 func samples(t *testing.T, test func(t *testing.T, data []byte)) {
+	eachSample(t, "registry", odd, test)
+	eachSample(t, "bcd", "", test)
+}
+
+// eachSample calls test for each hive below a folder of the samples, except in one of that name.
+func eachSample(t *testing.T, sub, except string, test func(t *testing.T, data []byte)) {
 	dir := samplesDir()
-	if dir == "" {
-		t.Skip("no sample hives here (WINBAKE_SAMPLES)")
+	if _, err := os.Stat(filepath.Join(dir, sub)); dir == "" || err != nil {
+		t.Skipf("no sample hives here (%s in WINBAKE_SAMPLES)", sub)
 	}
-	for _, sub := range []string{"registry", "bcd"} {
-		err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || strings.HasSuffix(path, ".py") {
-				return err
-			}
-			name, _ := filepath.Rel(dir, path)
-			t.Run(name, func(t *testing.T) {
-				data := readSample(t, path)
-				if len(data) < baseSize || string(data[:4]) != "regf" || le.Uint32(data[0x1C:]) != 0 {
-					t.Skip("not a hive")
-				}
-				test(t, data)
-			})
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.IsDir() && d.Name() == except:
+			return fs.SkipDir
+		case err != nil || d.IsDir() || strings.HasSuffix(path, ".py"):
+			return err
 		}
+		name, _ := filepath.Rel(dir, path)
+		t.Run(name, func(t *testing.T) {
+			data := readSample(t, path)
+			if len(data) < baseSize || string(data[:4]) != "regf" || le.Uint32(data[0x1C:]) != 0 {
+				t.Skip("not a hive")
+			}
+			test(t, data)
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
