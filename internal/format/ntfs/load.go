@@ -196,7 +196,8 @@ func (l *loader) extra(n *tree.Node, f *inode) error {
 	return nil
 }
 
-// objectID adds the birth ids, unless they say nothing. $ObjId has them, seldom the attribute.
+// objectID adds the birth ids, unless they say that the file was born with its id. $ObjId has them,
+// seldom the attribute.
 func (v *Volume) objectID(f *inode, id []byte) []byte {
 	if len(id) != objectIDShort && len(id) != objectIDLong {
 		return nil
@@ -207,7 +208,7 @@ func (v *Volume) objectID(f *inode, id []byte) []byte {
 	}
 	id = id[:objectIDShort:objectIDShort]
 	plain := bytes.Join([][]byte{make([]byte, 16), id, make([]byte, 16)}, nil)
-	if len(births) == 0 || bytes.Equal(births, plain) || bytes.Equal(births, make([]byte, len(births))) {
+	if len(births) == 0 || bytes.Equal(births, plain) {
 		return id
 	}
 	return append(id, births...)

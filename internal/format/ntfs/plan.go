@@ -141,8 +141,9 @@ func (p *Plan) takeRecords(f *file, records int) {
 	p.nextFree += uint32(records - 1)
 }
 
+// positionOf asks a content where its medium has it: a blob of a WIM, a file of another volume.
 func positionOf(c tree.Content) int64 {
-	if b, ok := c.(tree.Blob); ok {
+	if b, ok := c.(interface{ Position() int64 }); ok {
 		return b.Position()
 	}
 	return afterMedia

@@ -280,6 +280,34 @@ func TestDirty(t *testing.T) {
 	}
 }
 
+// TestLogInUse reads volumes whose log was not closed: of its two restart pages the one written last
+// counts.
+func TestLogInUse(t *testing.T) {
+	for _, c := range []struct {
+		lsn   [2]byte
+		flags [2]byte
+		dirty bool
+	}{{[2]byte{1, 2}, [2]byte{2, 0}, true}, {[2]byte{1, 2}, [2]byte{0, 2}, false}, {[2]byte{2, 1}, [2]byte{0, 2}, true}} {
+		tr := tree.New(anyTime)
+		m := build(t, tr, options(16<<20))
+		at := check(t, m, tr).files[2].find(0x80, "").runs[0][0] * 4096
+		for i := range int64(2) {
+			page := m[at+4096*i : at+4096*(i+1)]
+			clear(page)
+			copy(page, "RSTR")
+			page[4], page[6], page[0x18] = 0x1E, 9, 0x30
+			for end := 510; end < 4096; end += 512 {
+				page[end] = 7
+			}
+			page[0x1E] = 7
+			page[0x30], page[0x30+14] = c.lsn[i], c.flags[i]
+		}
+		if v, _ := read(t, m); v.Dirty() != c.dirty {
+			t.Errorf("%v: warnings %q", c, v.Warnings())
+		}
+	}
+}
+
 // TestCheckFinds flips one bit after another in the metadata of a volume. Check must see each where
 // every bit has a meaning; in records and indexes there are times and sizes that Windows itself lets
 // grow stale.

@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/secdesc"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
+	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -39,21 +41,6 @@ func foreign(t *testing.T, image string) (*ntfs.Volume, *tree.Tree) {
 	return v, tr
 }
 
-// format makes an empty volume with mkntfs.
-func format(t *testing.T, size int64, args ...string) string {
-	t.Helper()
-	oracle.Need(t, "mkntfs")
-	image := filepath.Join(t.TempDir(), "mkntfs.img")
-	if err := os.WriteFile(image, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, size); err != nil {
-		t.Fatal(err)
-	}
-	oracle.Run(t, "mkntfs", append(args, "-F", "-q", "-f", image)...)
-	return image
-}
-
 // TestReadMkntfs reads what mkntfs makes and ntfs-3g fills, with every size of cluster and sector.
 func TestReadMkntfs(t *testing.T) {
 	for _, c := range []struct{ sector, cluster int }{
@@ -64,7 +51,7 @@ func TestReadMkntfs(t *testing.T) {
 			if c.cluster > 1<<20 {
 				size = 512 << 20
 			}
-			image := format(t, size, "-s", fmt.Sprint(c.sector), "-c", fmt.Sprint(c.cluster), "-L", "from mkntfs")
+			image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: size, Label: "from mkntfs", Sector: c.sector, Cluster: c.cluster}).Path
 			r := rand.New(rand.NewPCG(uint64(c.cluster), 9))
 			oracle.EditNTFS(t, oracle.WholeFile(image), func(dir string) error { return fill(r, dir) })
 			v, _ := foreign(t, image)
@@ -198,9 +185,9 @@ func streams(r *rand.Rand, dir string) error {
 // TestReadCompressed reads files that ntfs-3g compressed: of any size around a unit, that compress
 // well, badly and in part, with holes, and changed in place.
 func TestReadCompressed(t *testing.T) {
-	for _, cluster := range []string{"512", "4096"} {
-		t.Run(cluster, func(t *testing.T) {
-			image := format(t, 96<<20, "-c", cluster, "-C")
+	for _, cluster := range []int{512, 4096} {
+		t.Run(fmt.Sprint(cluster), func(t *testing.T) {
+			image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: 96 << 20, Cluster: cluster}).Path
 			r := rand.New(rand.NewPCG(5, 55))
 			oracle.EditNTFS(t, oracle.WholeFile(image), func(dir string) error { return compressedFiles(r, dir) })
 			v, tr := foreign(t, image)
@@ -252,4 +239,112 @@ func compressedFiles(r *rand.Rand, root string) error {
 		}
 	}
 	return nil
+}
+
+// TestReadFragmented fills a volume with small files, removes every other one, and fills what is
+// free with one file: it has thousands of runs, in many pieces.
+func TestReadFragmented(t *testing.T) {
+	image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: 12 << 20, Cluster: 512}).Path
+	r := rand.New(rand.NewPCG(4, 44))
+	content := randomBytes(r, 4<<20)
+	oracle.EditNTFS(t, oracle.WholeFile(image), func(dir string) error { return shatter(dir, content) })
+	v, tr := foreign(t, image)
+	for _, problem := range v.Check() {
+		t.Error(problem)
+	}
+	big := tr.Find("big").Node.Data // ntfs-3g agrees with it from its start; here from its end
+	if big.Size() < 1<<20 {
+		t.Errorf("the file has %d bytes", big.Size())
+	}
+	b := make([]byte, 1000)
+	for off := big.Size() - 1000; off >= 0; off -= 7919 {
+		if _, err := big.ReadAt(b, off); err != nil || !bytes.Equal(b, content[off:off+1000]) {
+			t.Fatalf("differs at byte %d (%v)", off, err)
+		}
+	}
+}
+
+func shatter(dir string, content []byte) error {
+	small := func(i int) string { return filepath.Join(dir, fmt.Sprint("small ", i)) }
+	count := 0
+	for os.WriteFile(small(count), content[:1500], 0o644) == nil {
+		count++
+	}
+	for i := range count {
+		if i%2 == 0 || i == count {
+			if err := os.Remove(small(i)); err != nil {
+				return err
+			}
+		}
+	}
+	f, err := os.Create(filepath.Join(dir, "big"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for at := 0; at < len(content); at += 4096 {
+		if n, err := f.Write(content[at : at+4096]); err != nil {
+			return f.Truncate(int64(at + n)) // the volume is full
+		}
+	}
+	return nil
+}
+
+// TestNextData asks for the holes of a sparse file.
+func TestNextData(t *testing.T) {
+	image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: 16 << 20}).Path
+	oracle.EditNTFS(t, oracle.WholeFile(image), func(dir string) error {
+		f, err := os.Create(filepath.Join(dir, "sparse"))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		for _, at := range []int64{1 << 20, 2<<20 + 4096} {
+			if _, err := f.WriteAt(make([]byte, 10000), at); err != nil {
+				return err
+			}
+		}
+		return f.Truncate(3 << 20)
+	})
+	_, tr := foreign(t, image)
+	data := tr.Find("sparse").Node.Data.(interface {
+		NextData(off int64) (start, end int64)
+	})
+	var got [][2]int64
+	for off := int64(0); off < 3<<20; {
+		start, end := data.NextData(off)
+		got = append(got, [2]int64{start, end})
+		off = end
+	}
+	want := [][2]int64{{1 << 20, 1<<20 + 3*4096}, {2<<20 + 4096, 2<<20 + 4096 + 10000}, {3 << 20, 3 << 20}}
+	if !slices.Equal(got, want) {
+		t.Errorf("data at %v, want %v", got, want)
+	}
+}
+
+// TestReadWimlib reads what wimlib applied from a WIM of real files: it must be what is in the WIM.
+func TestReadWimlib(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a WIM of real files")
+	}
+	path := oracle.RealTreeWIM(t, oracle.TreeSpec{Files: 600, Bytes: 20_000_000, Compress: "none"})
+	f, err := wim.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want, err := f.Tree(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range want.Nodes() {
+		if n.Extra != nil {
+			n.Extra.EA = nil // which wimlib does not restore
+		}
+	}
+	v, got := foreign(t, oracle.WimlibNTFS(t, path, 1, 256<<20).Path)
+	sameTree(t, want, got)
+	for _, problem := range v.Check() {
+		t.Error(problem)
+	}
 }

@@ -2,6 +2,8 @@ package ntfs_test
 
 import (
 	"bytes"
+	"compress/bzip2"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,4 +66,22 @@ func firstPartition(t *testing.T, disk []byte) string {
 		t.Fatal(err)
 	}
 	return f.Name()
+}
+
+// TestReadSameIDs reads a volume on which two streams of a file, in two records, have one instance
+// number.
+func TestReadSameIDs(t *testing.T) {
+	packed := oracle.Sample(t, "ntfs/Velocidex+go-ntfs/tests/ads_with_same_ids/charlie.dd.bz2")
+	b, err := io.ReadAll(bzip2.NewReader(bytes.NewReader(packed)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(t.TempDir(), "charlie.img")
+	if err := os.WriteFile(image, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	v, _ := foreign(t, image)
+	for _, problem := range v.Check() {
+		t.Error(problem)
+	}
 }
