@@ -52,13 +52,14 @@ func (r *replay) entries(l *txLog, next *uint32) {
 		}
 		p := l.data[off:][:e.Size]
 		n, ok := e.pageBytes(p)
-		if r.damaged && ok {
-			r.restore(l, sectorSize)
-		}
-		if !ok || !r.resize(e.BinsSize) {
+		if !ok || !r.fits(e.BinsSize) {
 			l.report.End = fault.Corruptf(int64(off), "entry %d: pages or size %#x of the bins", e.Sequence, e.BinsSize)
 			return
 		}
+		if r.damaged {
+			r.restore(l, sectorSize)
+		}
+		r.resize(e.BinsSize)
 		r.apply(&e, p)
 		l.report.Entries = append(l.report.Entries, LogEntry{e.Sequence, int64(off), int(e.Pages), n})
 		off += int(e.Size)

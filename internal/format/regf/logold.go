@@ -13,7 +13,7 @@ import (
 func (r *replay) replayOld() bool {
 	for _, l := range r.preferred(r.take(false)) {
 		d, err := l.dirtyPages()
-		if err == nil && baseSize+int64(l.base.BinsSize) > int64(r.limit) {
+		if err == nil && !r.fits(l.base.BinsSize) {
 			err = fault.Corruptf(0x28, "size of the bins %#x", l.base.BinsSize)
 		}
 		if err != nil {

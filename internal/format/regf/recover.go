@@ -61,8 +61,11 @@ func (r *Report) Pages() (n int) {
 func Recover(hive []byte, logs ...[]byte) ([]byte, Report, error) {
 	r := replay{report: Report{Logs: make([]LogReport, len(logs))}}
 	err := r.base.read(hive)
-	if !r.recoverable(hive, err) {
-		return hive, r.report, err
+	if err == nil {
+		return hive, r.report, nil
+	}
+	if !r.recoverable(hive) {
+		return nil, r.report, err
 	}
 	r.report.Dirty = true
 	r.start(hive, logs)
@@ -102,9 +105,9 @@ type txLog struct {
 	report *LogReport
 }
 
-// recoverable says whether err, which Parse would give for the hive, can be cured by logs.
-func (r *replay) recoverable(hive []byte, err error) bool {
-	if err == nil || len(hive) < baseSize {
+// recoverable says whether logs can cure what is wrong with the header of the hive.
+func (r *replay) recoverable(hive []byte) bool {
+	if len(hive) < baseSize {
 		return false
 	}
 	r.base.unmarshal(hive)
@@ -168,17 +171,17 @@ func (r *replay) restore(l *txLog, n int) {
 	r.damaged, r.report.HeaderRestored = false, true
 }
 
-// resize makes room for that many bytes of bins, and says whether that is possible.
-func (r *replay) resize(bins uint32) bool {
-	size := baseSize + int64(bins)
-	if !validBins(bins) || size > int64(r.limit) {
-		return false
-	}
-	if n := int(size) - len(r.out); n > 0 {
+// fits says whether that many bytes of bins are a size that the hive can take.
+func (r *replay) fits(bins uint32) bool {
+	return validBins(bins) && baseSize+int64(bins) <= int64(r.limit)
+}
+
+// resize makes room for that many bytes of bins.
+func (r *replay) resize(bins uint32) {
+	if n := baseSize + int(bins) - len(r.out); n > 0 {
 		r.out = append(r.out, make([]byte, n)...)
 	}
 	r.base.BinsSize = bins
-	return true
 }
 
 // finish writes the header of a clean hive. Windows too counts the replay as one more write.

@@ -141,6 +141,7 @@ func (s *salvage) header(data []byte) (base baseBlock, h *Hive) {
 	base.unmarshal(data)
 	if string(data[:4]) != "regf" || base.Checksum != checksum(data) {
 		h = New("")
+		base.BinsSize = 0 // up to the end of the file
 		if base.validVersion() != nil {
 			base.Minor = hashMinor
 		}
@@ -154,7 +155,7 @@ func (s *salvage) header(data []byte) (base baseBlock, h *Hive) {
 	return base, h
 }
 
-// scan finds the cells, also those of bins behind the size in the header, if that can be one, where
+// scan finds the cells, also those of bins behind the size that the header gives, if it does; there
 // damage is no surprise. Where bins or cells do not follow each other as they should, every offset
 // is taken for a cell that something points to, as long as no two overlap.
 func (s *salvage) scan(bins []byte, size uint32) *cells {

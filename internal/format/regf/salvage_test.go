@@ -86,6 +86,7 @@ func TestSalvageParts(t *testing.T) {
 		{"class", func(b []byte) []byte { edit("victim", func(n *node) { n.Class = 8 })(b); return b }, `|other|victim|victim\child`, 2, 1},
 		{"root cell", func(b []byte) []byte { return set(0x24, 0x28)(b) }, `|other|victim|victim\child`, 2, 1},
 		{"header", func(b []byte) []byte { return append(make([]byte, baseSize), b[baseSize:]...) }, `|other|victim|victim\child`, 2, 2},
+		{"header, and size of the bins", func(b []byte) []byte { le.PutUint32(b[0x28:], 4096); return b }, `|other|victim|victim\child`, 2, 1},
 		{"dirty", func(b []byte) []byte { return seal(b, 7, 6) }, `|other|victim|victim\child`, 2, 1},
 		{"bin header", func(b []byte) []byte { clear(b[baseSize:][:binHeader]); return b }, `|other|victim|victim\child`, 2, 1},
 		{"end of the file", func(b []byte) []byte { return b[:baseSize+4096] }, `|other|victim|victim\child`, 1, 2},
