@@ -1,16 +1,23 @@
-// Package ntfs plans NTFS 3.1 volumes from a tree: every address is assigned before the first byte
-// is written, every file is one contiguous run, and the metadata can be produced piece by piece, by
-// several workers, from the tree and the plan.
+// Package ntfs writes and reads NTFS 3 volumes.
+//
+// NewPlan lays a volume out from a tree: every address is assigned before the first byte is written,
+// every file is one contiguous run, and the metadata can be produced piece by piece, by several
+// workers, from the tree and the plan. Open reads volumes, also those of ntfs-3g and Windows, into
+// a tree whose contents stay on the volume until they are needed, and checks them.
 //
 // Microsoft publishes little of NTFS. The facts come from the libfsntfs and linux-ntfs
 // documentation, from what mkntfs considers necessary, and from volumes that Windows 10 formatted.
 //
-// What a volume holds: all files of the tree with names of both kinds, hard links, named streams,
+// What a volume holds is all files of the tree with names of both kinds, hard links, named streams,
 // security descriptors (in $Secure), reparse points, object ids and extended attributes; and the
 // files that mkntfs makes. $LogFile is empty in the form that Windows accepts after a clean
 // shutdown. Windows adds $RmMetadata and the change journal when it mounts the volume. Data is
-// stored as it is: nothing is compressed, sparse or encrypted, and the attribute bits that say so
+// written as it is: nothing is compressed, sparse or encrypted, and the attribute bits that say so
 // are dropped; an encrypted file is refused.
+//
+// What is read is more: fragmented and sparse files, files compressed with LZNT1 or by the Windows
+// Overlay Filter. The log is not replayed, nothing is repaired, and encrypted contents cannot be
+// read.
 package ntfs
 
 import (

@@ -3,12 +3,14 @@ package ntfs_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/secdesc"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
@@ -347,4 +349,42 @@ func TestReadWimlib(t *testing.T) {
 	for _, problem := range v.Check() {
 		t.Error(problem)
 	}
+}
+
+// TestReadWOFSparse reads a compressed file as Windows lays it out, the unnamed data a hole, on a
+// volume that ntfs-3g wrote.
+func TestReadWOFSparse(t *testing.T) {
+	text := codectest.Text(300_000)
+	image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: 16 << 20, Cluster: 512}).Path
+	for _, blob := range codectest.Capture(t, "LZX", 32768, text) {
+		if blob.Size != len(text) {
+			continue // the WIM's own metadata
+		}
+		oracle.EditNTFS(t, oracle.WholeFile(image), func(dir string) error { return writeWOF(filepath.Join(dir, "packed"), blob) })
+	}
+	m, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, tr := read(t, m)
+	if e := tr.Find("packed"); e == nil || e.Node.Streams != nil || e.Node.Extra != nil || e.Node.Attributes != tree.AttrArchive {
+		t.Fatalf("found %+v", e)
+	}
+	if got, err := fs.ReadFile(v.FS(), "packed"); err != nil || !bytes.Equal(got, text) {
+		t.Errorf("differs (%v)", err)
+	}
+}
+
+func writeWOF(path string, blob codectest.WIMBlob) error {
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		return err
+	}
+	if err := os.Truncate(path, int64(blob.Size)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+":WofCompressedData", wofStreamOf(blob), 0o644); err != nil {
+		return err
+	}
+	s, r := oracle.Stage{Path: path}, wofReparse(2, 1)
+	return s.Reparse(r.Tag, r.Data).Err
 }
