@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One static binary; and one build cache for building and testing.
 export CGO_ENABLED := 0
+$(if $(shell command -v go),,$(error Go is missing. Install 1.26 or newer: https://go.dev/dl/))
 BUILD := build
 PLUGIN := $(BUILD)/packer-plugin-winbake
 PLUGIN_SOURCE := github.com/winbake/winbake

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 
@@ -56,8 +57,14 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		b.boot.system = tree.New(b.tree.Now)
 		system = b.boot.system
 	}
+	windows, err := b.identify()
+	if err != nil {
+		return err
+	}
 	for _, firmware := range bootFirmwares[b.c.Firmware] {
-		if err := boot.Install(b.tree, system, b.bootOptions(firmware)); err != nil {
+		o := b.bootOptions(firmware)
+		o.Windows = windows
+		if err := boot.Install(b.tree, system, o); err != nil {
 			return err
 		}
 	}
@@ -94,6 +101,22 @@ func (b *Bake) findRecords() error {
 		b.boot.origins["fat32"] = records.FAT32.Origin
 	}
 	return nil
+}
+
+// identify finds out which Windows the image is. The image's own registry knows best; where it
+// cannot be read, such as a hive whose logs were never applied, the medium's description does.
+func (b *Bake) identify() (boot.Windows, error) {
+	w, err := boot.Detect(b.tree)
+	if err != nil {
+		return w, err
+	}
+	w.ProductName = cmp.Or(w.ProductName, b.image.ProductName)
+	w.EditionID = cmp.Or(w.EditionID, b.image.EditionID)
+	if w.Installation == "" {
+		w.Installation = b.image.InstallationType
+		w.Server = b.image.ProductType == "ServerNT"
+	}
+	return w, nil
 }
 
 func (b *Bake) bootOptions(firmware boot.Firmware) boot.Options {
