@@ -22,8 +22,14 @@ const (
 	usaLeast        = 0x1E // where the update sequence array may start: there in a restart page
 )
 
+// bitLockerID stands in place of oemID on an encrypted volume.
+const bitLockerID = "-FVE-FS-"
+
 // parse reads the BIOS parameter block.
 func (s *bootSector) parse(b []byte) error {
+	if string(b[3:bpbStart]) == bitLockerID {
+		return fault.Unsupportedf(3, "the volume is encrypted with BitLocker")
+	}
 	if string(b[3:bpbStart]) != oemID || b[510] != 0x55 || b[511] != 0xAA {
 		return fault.Corruptf(3, "no NTFS boot sector: the OEM id is %q", b[3:bpbStart])
 	}

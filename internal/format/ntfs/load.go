@@ -15,7 +15,8 @@ import (
 //
 // A file that Windows compressed with "compact /exe" appears as Windows shows it: with its decoded
 // content, and without the reparse point and stream that say how. A name that is its own short name
-// has no Short, as in a WIM. What is encrypted is in the tree, but its content cannot be read.
+// has no Short, as in a WIM. What is encrypted is in the tree, but its content cannot be read. The
+// caller sets Now before edits.
 func (v *Volume) Tree() (*tree.Tree, error) {
 	l := loader{v: v, t: tree.New(0), nodes: map[uint32]loaded{}, security: map[uint32]tree.SecurityID{}}
 	if err := l.scan(); err != nil {
@@ -24,7 +25,6 @@ func (v *Volume) Tree() (*tree.Tree, error) {
 	if err := l.linkAll(); err != nil {
 		return nil, fault.In("NTFS volume", err)
 	}
-	l.t.Now = l.t.Root.Modified // whatever is edited is newer
 	return l.t, nil
 }
 

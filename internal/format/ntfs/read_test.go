@@ -308,6 +308,15 @@ func TestLogInUse(t *testing.T) {
 	}
 }
 
+// TestBitLocker names what an encrypted volume is.
+func TestBitLocker(t *testing.T) {
+	m := make([]byte, 1<<20)
+	copy(m[3:], "-FVE-FS-")
+	if _, err := ntfs.Open(bytes.NewReader(m), 1<<20); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "BitLocker") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestCheckFinds flips one bit after another in the metadata of a volume. Check must see each where
 // every bit has a meaning; in records and indexes there are times and sizes that Windows itself lets
 // grow stale.

@@ -40,7 +40,35 @@ func foreign(t *testing.T, image string) (*ntfs.Volume, *tree.Tree) {
 	}
 	m := mounted{t: t, dir: oracle.MountNTFS(t, oracle.WholeFile(image)), tr: tr, records: map[*tree.Node]uint64{}, foreign: true}
 	m.directory("", tr.Root)
+	for _, n := range tr.Nodes() {
+		checkHoles(t, n)
+	}
 	return v, tr
+}
+
+// checkHoles reads what a file's content says are holes: there must be zeros.
+func checkHoles(t *testing.T, n *tree.Node) {
+	t.Helper()
+	data, ok := n.Data.(interface {
+		NextData(off int64) (start, end int64)
+	})
+	if !ok {
+		return
+	}
+	b, err := tree.ReadAll(n.Data, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for off := int64(0); off < n.Data.Size(); {
+		start, end := data.NextData(off)
+		if start < off || end < start || start == end && end < n.Data.Size() || len(bytes.Trim(b[off:start], "\x00")) > 0 {
+			t.Fatalf("%s: after byte %d the next data is said to be from %d to %d", n.Path(), off, start, end)
+		}
+		if inside, _ := data.NextData(start + (end-start)/2); inside > end {
+			t.Fatalf("%s: no data in the middle of %d to %d", n.Path(), start, end)
+		}
+		off = end
+	}
 }
 
 // TestReadMkntfs reads what mkntfs makes and ntfs-3g fills, with every size of cluster and sector.
@@ -49,9 +77,9 @@ func TestReadMkntfs(t *testing.T) {
 		{512, 512}, {512, 4096}, {512, 65536}, {512, 2 << 20}, {4096, 4096}, {1024, 8192},
 	} {
 		t.Run(fmt.Sprintf("%d-%d", c.sector, c.cluster), func(t *testing.T) {
-			size := int64(64 << 20)
-			if c.cluster > 1<<20 {
-				size = 512 << 20
+			size, fill := int64(64<<20), fillAll
+			if c.cluster > 1<<20 { // whatever has a cluster has 2 MiB
+				size, fill = 256<<20, specialFiles
 			}
 			image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: size, Label: "from mkntfs", Sector: c.sector, Cluster: c.cluster}).Path
 			r := rand.New(rand.NewPCG(uint64(c.cluster), 9))
@@ -67,8 +95,8 @@ func TestReadMkntfs(t *testing.T) {
 	}
 }
 
-// fill puts some of everything into a directory on a mounted volume.
-func fill(r *rand.Rand, dir string) error {
+// fillAll puts some of everything into a directory on a mounted volume.
+func fillAll(r *rand.Rand, dir string) error {
 	for _, step := range []func(r *rand.Rand, dir string) error{plainFiles, manyNames, sparseFiles, specialFiles, fragments, streams} {
 		if err := step(r, dir); err != nil {
 			return err

@@ -80,6 +80,10 @@ func (v *Volume) openMFT() error {
 	if v.mft.size = data.size; data.size > v.mft.held() {
 		return f.corrupt("the MFT has %d bytes, its runs %d", data.size, v.mft.held())
 	}
+	// Without holes, and no longer than the volume: all of it is going to be read.
+	if slices.ContainsFunc(v.mft.extents, func(e extent) bool { return e.hole() }) || v.mft.clusters() > v.clusters {
+		return f.corrupt("the MFT has holes, or %d clusters of %d", v.mft.clusters(), v.clusters)
+	}
 	v.mft.initialized = data.initialized
 	return nil
 }

@@ -78,20 +78,15 @@ func (s *streamReader) NextData(off int64) (start, end int64) {
 	return s.size, s.size
 }
 
-// nextUnits is NextData for whole units of compression, in which holes mean something else.
+// nextUnits is NextData for units of compression, whose clusters stand for all of the unit.
 func (s *streamReader) nextUnits(off, limit int64) (start, end int64) {
 	unit := s.unit / s.v.g.cluster
-	i, ok := findExtent(s.extents, off/s.v.g.cluster)
+	i, ok := findExtent(s.extents, off/s.unit*unit)
 	for ; ok && i < len(s.extents); i++ {
 		e := &s.extents[i]
-		if e.hole() && e.end()-e.vcn/unit*unit < unit {
-			continue
-		}
-		if !e.hole() {
-			first, last := e.vcn/unit*s.unit, (e.end()+unit-1)/unit*s.unit
-			if start, end = max(off, first), min(last, limit); start < end {
-				return start, end
-			}
+		first, last := e.vcn/unit*s.unit, (e.end()+unit-1)/unit*s.unit
+		if start, end = max(off, first), min(last, limit); !e.hole() && start < end {
+			return start, end
 		}
 	}
 	return s.size, s.size

@@ -311,13 +311,17 @@ func (c *checker) report(s span, format string) {
 	}
 }
 
+// maxBitmap bounds a bitmap of records or index blocks: these are on the volume, and there are no
+// more than 2^32 of them.
+func (c *checker) maxBitmap() int64 { return min(c.v.g.size, 1<<29) }
+
 // recordBitmap compares the MFT's bitmap with the records in use.
 func (c *checker) recordBitmap() error {
 	f, err := c.v.file(recordMFT)
 	if err != nil {
 		return err
 	}
-	b, err := c.v.value(f, typeBitmap, "", 1<<29)
+	b, err := c.v.value(f, typeBitmap, "", c.maxBitmap())
 	if err != nil {
 		return err
 	}

@@ -33,16 +33,21 @@ func (c *checker) indexBitmap(f *inode, w *walker) error {
 	if w.blocks == nil {
 		return nil
 	}
-	b, err := c.v.value(f, typeBitmap, w.name, 1<<29)
+	b, err := c.v.value(f, typeBitmap, w.name, c.maxBitmap())
 	if err != nil {
 		return err
 	}
-	blocks := w.blocks.size / w.g.block
-	for i := range max(int64(len(b))*8, blocks) {
-		marked := i/8 < int64(len(b)) && b[i/8]>>(i%8)&1 == 1
-		if marked != w.seen[i*w.g.vcnPerBlock()] {
-			c.bad(f.record, "index %s: the bitmap says %v for block %d, which is in the tree: %v", w.name, marked, i, !marked)
+	marked := 0
+	for i := range int64(len(b)) * 8 {
+		if b[i/8]>>(i%8)&1 == 0 {
+			continue
 		}
+		if marked++; !w.seen[i*w.g.vcnPerBlock()] {
+			c.bad(f.record, "index %s: block %d is in use in the bitmap, but not in the tree", w.name, i)
+		}
+	}
+	if marked < len(w.seen) {
+		c.bad(f.record, "index %s: %d blocks are in the tree, %d are in use in the bitmap", w.name, len(w.seen), marked)
 	}
 	return nil
 }
