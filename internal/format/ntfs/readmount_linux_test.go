@@ -79,7 +79,7 @@ func TestReadMkntfs(t *testing.T) {
 		t.Run(fmt.Sprintf("%d-%d", c.sector, c.cluster), func(t *testing.T) {
 			size, fill := int64(64<<20), fillAll
 			if c.cluster > 1<<20 { // whatever has a cluster has 2 MiB
-				size, fill = 256<<20, specialFiles
+				size, fill = 512<<20, specialFiles
 			}
 			image := oracle.MakeNTFS(t, oracle.NTFSSpec{Size: size, Label: "from mkntfs", Sector: c.sector, Cluster: c.cluster}).Path
 			r := rand.New(rand.NewPCG(uint64(c.cluster), 9))
