@@ -9,10 +9,12 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/plugin"
 
 	"github.com/winbake/packer-plugin-winbake/builder/golden"
+	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/version"
 )
 
 func main() {
+	bake.LimitMemory()
 	set := plugin.NewSet()
 	set.RegisterBuilder("golden", new(golden.Builder))
 	set.SetVersion(version.PluginVersion)

@@ -29,6 +29,7 @@ func TestBakeProcess(t *testing.T) {
 	if os.Getenv(envMedia) == "" {
 		t.SkipNow() // other tests call it as a process
 	}
+	bake.LimitMemory()
 	_, err := bake.Run(context.Background(), bake.Config{
 		Media: os.Getenv(envMedia), Image: os.Getenv(envImage), Size: 5 * gib, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
 		OutputDir: os.Getenv(envOut), Name: "disk", NoChecksums: true,

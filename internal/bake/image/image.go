@@ -40,12 +40,13 @@ func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targe
 		done += n
 		progress(done)
 	}
+	line := newPipeline(targets, advance)
 	for _, v := range p.Volumes {
 		base := v.Partition.Offset
-		if err := run(ctx, dataJobs(v.Placements(), base), targets, advance); err != nil {
+		if err := line.run(ctx, dataJobs(v.Placements(), base)); err != nil {
 			return fault.In(string(v.Partition.Role)+" partition", err)
 		}
-		if err := run(ctx, metadataJobs(v.Plan, base), targets, advance); err != nil {
+		if err := line.run(ctx, metadataJobs(v.Plan, base)); err != nil {
 			return fault.In(string(v.Partition.Role)+" partition", err)
 		}
 	}

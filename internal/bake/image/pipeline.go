@@ -49,27 +49,34 @@ type write struct {
 	disk  int64 // byte offset on the disk
 }
 
-// pipeline runs one plan onto targets.
+// pipeline runs jobs onto targets.
 type pipeline struct {
 	targets  []io.WriterAt
 	progress func(done int64)
+	workers  int
 	free     chan []byte
 	sum      hash.Hash
 }
 
-// run writes everything that jobs yields. It stops at the first error or when ctx ends.
-func run(ctx context.Context, jobs iter.Seq[*job], targets []io.WriterAt, progress func(done int64)) error {
+// newPipeline makes the buffers.
+func newPipeline(targets []io.WriterAt, progress func(done int64)) *pipeline {
 	// One worker more than cores: some of them wait for the disk.
 	workers := runtime.GOMAXPROCS(0) + 1
-	p := &pipeline{targets: targets, progress: progress, free: make(chan []byte, 2*workers), sum: sha1.New()}
+	p := &pipeline{targets: targets, progress: progress, workers: workers, free: make(chan []byte, 2*workers), sum: sha1.New()}
 	for range cap(p.free) {
 		p.free <- make([]byte, jobSize)
 	}
+	return p
+}
+
+// run writes everything that jobs yields. It stops at the first error, after which the pipeline is
+// not used again, or when ctx ends.
+func (p *pipeline) run(ctx context.Context, jobs iter.Seq[*job]) error {
 	g, ctx := errgroup.WithContext(ctx)
 	todo := make(chan *job)
 	ordered := make(chan *job, cap(p.free))
 	g.Go(func() error { return p.produce(ctx, jobs, todo, ordered) })
-	for range workers {
+	for range p.workers {
 		g.Go(func() error {
 			for j := range todo {
 				j.ready <- j.fill()

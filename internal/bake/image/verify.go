@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,22 +47,33 @@ func verifyTable(r io.ReaderAt, p *layout.Plan) error {
 }
 
 func verifyMetadata(ctx context.Context, v layout.Volume, r io.ReaderAt) error {
-	g, stop := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, region := range v.Regions() {
-		if stop.Err() != nil {
-			break
-		}
-		g.Go(func() error { return verifyRegion(v, i, region, r) })
+	regions := v.Regions()
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			var c comparer
+			for i := int(next.Add(1)) - 1; i < len(regions); i = int(next.Add(1)) - 1 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := c.region(v, i, regions[i], r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	return g.Wait()
 }
 
-func verifyRegion(v volume.Plan, i int, region volume.Run, r io.ReaderAt) error {
-	want, got := make([]byte, region.Length), make([]byte, region.Length)
+// comparer keeps its buffers from one region to the next.
+type comparer struct{ want, got []byte }
+
+func (c *comparer) region(v volume.Plan, i int, region volume.Run, r io.ReaderAt) error {
+	n := int(region.Length)
+	c.want, c.got = slices.Grow(c.want[:0], n)[:n], slices.Grow(c.got[:0], n)[:n]
+	want, got := c.want, c.got
 	if err := v.Emit(i, want); err != nil {
 		return err
 	}
