@@ -58,6 +58,17 @@ func TestReadRandom(t *testing.T) {
 	}
 }
 
+// TestRewrite uses a volume as the medium of another one.
+func TestRewrite(t *testing.T) {
+	for seed := range uint64(4) {
+		_, first := read(t, build(t, randomTree(t, rand.New(rand.NewPCG(seed, 79)), 300), options(48<<20)))
+		o := options(64 << 20)
+		o.ClusterSize = 1024
+		_, second := read(t, build(t, first, o))
+		sameTree(t, first, second)
+	}
+}
+
 // TestReadShapes reads what the writer's tests consider hard.
 func TestReadShapes(t *testing.T) {
 	for name, want := range map[string]*tree.Tree{

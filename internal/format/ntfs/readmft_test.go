@@ -3,6 +3,7 @@ package ntfs_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -179,6 +180,25 @@ func TestReadListLoops(t *testing.T) {
 		if !errors.Is(err, fault.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestCheckUnlisted finds an attribute that the attribute list leaves out.
+func TestCheckUnlisted(t *testing.T) {
+	m := build(t, directoryTree(t, 400), options(16<<20))
+	splitMFT(m)
+	mft := int(le.Uint64(m[0x30:])) * 4096
+	at := mft + bytes.Index(m[mft:mft+1024], []byte{0x30, 0, 0, 0, 0x20, 0, 0, 0x1A})
+	copy(m[at:], m[at+0x20:at+5*0x20]) // the others move up
+	list := mft + 0x38 + 0x60
+	if le.Uint32(m[list:]) != 0x20 {
+		t.Fatalf("no attribute list at %#x", list)
+	}
+	le.PutUint32(m[list+4:], 0x18+6*0x20)
+	le.PutUint32(m[list+16:], 5*0x20)
+	v, _ := read(t, m)
+	if problems := fmt.Sprint(v.Check()); !strings.Contains(problems, "does not name 1 attributes") {
+		t.Error(problems)
 	}
 }
 

@@ -16,6 +16,7 @@ type inode struct {
 	flags    uint16
 	attrs    []stored // pieces of one attribute are joined
 	extra    []uint32 // the extension records
+	unlisted int      // attributes that the attribute list does not name, and so do not count
 }
 
 func (f *inode) reference() uint64 { return reference(f.record, f.sequence) }
@@ -260,6 +261,10 @@ func (v *Volume) gather(f *inode) error {
 		}
 		parts[e.where] = slices.Delete(slices.Clone(attrs), i, i+1)
 	}
+	for _, attrs := range parts {
+		f.unlisted += len(attrs)
+	}
+	f.unlisted-- // the list itself
 	after := slices.IndexFunc(all, func(a stored) bool { return a.typ > typeAttributeList })
 	if after < 0 {
 		after = len(all)

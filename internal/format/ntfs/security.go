@@ -238,15 +238,17 @@ func (s *security) byHash() *index {
 // sortULongs sorts entries by their keys, read as a series of 32-bit numbers.
 func sortULongs(v viewKeys) { slices.SortFunc(v, compareULongs) }
 
-func compareULongs(a, b []byte) int {
-	x, y := entryKey(a), entryKey(b)
-	for len(x) >= 4 && len(y) >= 4 {
-		if c := cmp.Compare(le.Uint32(x), le.Uint32(y)); c != 0 {
+func compareULongs(a, b []byte) int { return compareWords(entryKey(a), entryKey(b)) }
+
+// compareWords orders keys that are series of 32-bit numbers.
+func compareWords(a, b []byte) int {
+	for len(a) >= 4 && len(b) >= 4 {
+		if c := cmp.Compare(le.Uint32(a), le.Uint32(b)); c != 0 {
 			return c
 		}
-		x, y = x[4:], y[4:]
+		a, b = a[4:], b[4:]
 	}
-	return bytes.Compare(x, y)
+	return bytes.Compare(a, b)
 }
 
 func entryKey(e []byte) []byte { return e[entryHeader : entryHeader+int(le.Uint16(e[10:]))] }

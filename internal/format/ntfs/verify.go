@@ -174,6 +174,9 @@ func (c *checker) file(f *inode) {
 	if int(f.links) != links {
 		c.bad(f.record, "link count is %d, there are %d names", f.links, links)
 	}
+	if f.unlisted > 0 {
+		c.bad(f.record, "the attribute list does not name %d attributes that there are", f.unlisted)
+	}
 	e.dir = c.indexesOnly(e.dir)
 	c.special(f)
 }

@@ -154,17 +154,6 @@ func (c *checker) security() error {
 	return err
 }
 
-// compareWords orders keys that are series of 32-bit numbers.
-func compareWords(a, b []byte) int {
-	for len(a) >= 4 && len(b) >= 4 {
-		if c := cmp.Compare(le.Uint32(a), le.Uint32(b)); c != 0 {
-			return c
-		}
-		a, b = a[4:], b[4:]
-	}
-	return bytes.Compare(a, b)
-}
-
 // views compares $ObjId and $Reparse with the files that have an object id or a reparse point.
 func (c *checker) views() error {
 	if err := c.view("$ObjId", "$O", func(f *inode, e *treeEntry) {
