@@ -196,6 +196,7 @@ func (r *replay) finish() {
 func (r *replay) failure(err error) error {
 	for i, l := range r.report.Logs {
 		if l.End != nil && !errors.Is(l.End, errEmptyLog) {
+			//nolint:errorlint // the class is err's: how a log ends is detail
 			return fmt.Errorf("%w; log %d does not apply: %v", err, i+1, l.End)
 		}
 	}

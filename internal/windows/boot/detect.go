@@ -55,8 +55,8 @@ const (
 var programs = []string{system32 + "/winload.efi", system32 + "/winload.exe", system32 + "/ntoskrnl.exe"}
 
 // Detect finds out what image a tree holds: from its programs, and from its registry where that can
-// be read. A hive that is missing or broken, or needs its logs, is passed over; no version at all
-// is an error.
+// be read, with the logs beside it. A hive that is missing or broken is passed over; no version at
+// all is an error.
 func Detect(t *tree.Tree) (Windows, error) {
 	w, err := fromPrograms(t)
 	if err != nil {
@@ -95,8 +95,21 @@ func fromPrograms(t *tree.Tree) (Windows, error) {
 	return Windows{}, fault.Invalidf("this is no Windows volume: there is no %s", strings.Join(programs, ", no "))
 }
 
-// openHive returns a hive, or nil if it cannot be read.
+// openHive returns a hive as its transaction logs leave it, or nil if it cannot be read.
 func openHive(t *tree.Tree, path string) *regf.Hive {
+	var logs [][]byte
+	for _, extension := range []string{".LOG1", ".LOG2", ".LOG"} {
+		logs = append(logs, readFile(t, path+extension))
+	}
+	hive, _, err := regf.ParseWithLogs(readFile(t, path), logs...)
+	if err != nil {
+		return nil
+	}
+	return hive
+}
+
+// readFile returns all of a file, nil if it cannot be read.
+func readFile(t *tree.Tree, path string) []byte {
 	n, err := t.Lookup(path)
 	if err != nil {
 		return nil
@@ -105,11 +118,7 @@ func openHive(t *tree.Tree, path string) *regf.Hive {
 	if err != nil {
 		return nil
 	}
-	hive, err := regf.Parse(data)
-	if err != nil {
-		return nil
-	}
-	return hive
+	return data
 }
 
 // readSoftware takes the names and the version from the key CurrentVersion.
