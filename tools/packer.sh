@@ -3,7 +3,8 @@
 #   tools/packer.sh DIR      builds into DIR/packer when there is none on PATH
 # Packer is a tool for the example and the tests here; nothing of it is shipped.
 set -euo pipefail
-dir=${1:?usage: tools/packer.sh DIR}
+mkdir -p "${1:?usage: tools/packer.sh DIR}"
+dir=$(cd "$1" && pwd)
 version=v1.15.1 # what the tests run with
 
 usable() { # BINARY: is it Packer 1.10 or newer?
@@ -24,8 +25,6 @@ trap 'rm -rf "$work"' EXIT
 module=$(cd "$work" && go mod download -json "github.com/hashicorp/packer@$version" | sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p')
 cp -r "$module/." "$work/"
 chmod -R u+w "$work"
-mkdir -p "$dir"
-dir=$(cd "$dir" && pwd)
 (cd "$work" && CGO_ENABLED=0 go build -mod=mod -trimpath \
   -ldflags "-s -w -X github.com/hashicorp/packer/version.VersionPrerelease=" -o "$dir/packer" .) >&2
 echo "$dir/packer"
