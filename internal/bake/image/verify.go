@@ -13,19 +13,38 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
+	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/volume"
 )
 
-// Verify reads back what Write wrote: the partition table through its own reader, and every byte
-// of metadata. It finds what the host lost and anything that was written over something else.
+// Verify reads back what Write wrote: the partition table through its own reader, every byte of
+// metadata, and NTFS volumes through the reader, which checks that all of it fits together. It finds
+// what the host lost, anything that was written over something else, and mistakes of the writer.
 func Verify(ctx context.Context, p *layout.Plan, r io.ReaderAt) error {
 	if err := verifyTable(r, p); err != nil {
 		return err
 	}
 	for _, v := range p.Volumes {
-		if err := verifyMetadata(ctx, v, io.NewSectionReader(r, v.Partition.Offset, v.Partition.Size)); err != nil {
+		section := io.NewSectionReader(r, v.Partition.Offset, v.Partition.Size)
+		err := verifyMetadata(ctx, v, section)
+		if err == nil && v.Partition.FileSystem == layout.NTFS {
+			err = checkNTFS(section)
+		}
+		if err != nil {
 			return fault.In(string(v.Partition.Role)+" partition", err)
 		}
+	}
+	return nil
+}
+
+// checkNTFS has the reader judge what the writer made.
+func checkNTFS(section *io.SectionReader) error {
+	v, err := ntfs.Open(section, section.Size())
+	if err != nil {
+		return fault.Bugf("the volume cannot be read back: %v", err)
+	}
+	if problems := v.Check(); len(problems) > 0 {
+		return fault.Bugf("the volume reads back with %d problems, the first of them: %v", len(problems), problems[0])
 	}
 	return nil
 }
