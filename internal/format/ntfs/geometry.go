@@ -1,8 +1,6 @@
 package ntfs
 
 import (
-	"math/bits"
-
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -74,9 +72,6 @@ func (g *geometry) vcnPerBlock() int64 {
 	}
 	return g.block / sectorStride
 }
-
-// clusterBits is log2 of the cluster size.
-func (g *geometry) clusterBits() int { return bits.Len64(uint64(g.cluster)) - 1 }
 
 // bootSize is the length of $Boot: 8 KiB, or a cluster when that is longer.
 func (g *geometry) bootSize() int64 { return max(bootBytes, g.cluster) }

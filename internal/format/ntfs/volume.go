@@ -1,6 +1,7 @@
 package ntfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"slices"
@@ -117,7 +118,7 @@ func (v *Volume) readFull(b []byte, off int64) error {
 	switch {
 	case n == len(b):
 		return nil
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.Corruptf(off+int64(n), "the volume ends before byte %#x", off+int64(len(b)))
 	}
 	return err
@@ -183,7 +184,7 @@ func (v *Volume) readLog() error {
 	for _, off := range []int64{0, restartPage} {
 		b := make([]byte, restartPage)
 		if n, err := log.ReadAt(b, off); n < len(b) {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				return err
 			}
 			break
