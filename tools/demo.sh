@@ -25,5 +25,5 @@ What next:
   boot one     qemu-system-x86_64 -m 256 -display none -serial stdio -snapshot -drive format=raw,file=$build/golden/bios/standin-bios.raw
   look inside  cat $build/golden/bios/manifest.json
   the tests    make test
-  your media   packer build -var media=/path/to/windows/media -var image=ServerStandardCore $root/example/golden
+  your media   PACKER_PLUGIN_PATH=$build/packer/plugins $packer build -var media=/path/to/windows/media $root/example/golden
 TEXT

@@ -18,6 +18,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/builder/bytesize"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 )
 
 // What Artifact.State answers, besides Packer's own "generated_data" and "par.artifact.metadata".
@@ -69,7 +70,11 @@ func (a *Artifact) Id() string { return a.id }
 func (a *Artifact) String() string {
 	w := a.manifest.Windows
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, for %s firmware:", describe(w), a.manifest.Disk.Firmware)
+	firmware := string(a.manifest.Disk.Firmware)
+	if a.manifest.Disk.Firmware == layout.Both {
+		firmware = "bios and uefi"
+	}
+	fmt.Fprintf(&b, "%s, for %s firmware:", describe(w), firmware)
 	sizes := map[string]int64{}
 	for _, f := range a.manifest.Files {
 		sizes[f.Name] = f.Size
