@@ -27,7 +27,7 @@ func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := find(p); err != nil {
-			Missing(t, "%s is not installed (see README, Tests)", p)
+			Missing(t, "%s is not installed (make judges installs it on Debian)", p)
 		}
 	}
 }
