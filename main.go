@@ -1,4 +1,4 @@
-// packer-plugin-winbake is a Packer plugin that bakes Windows images offline, from install media.
+// Command packer-plugin-winbake is a Packer plugin that bakes Windows images offline, from install media.
 // Packer starts it; "packer plugins install github.com/winbake/winbake" puts it in place.
 package main
 

@@ -104,7 +104,7 @@ func (b *Bake) findRecords() error {
 }
 
 // identify finds out which Windows the image is. The image's own registry knows best; where it
-// cannot be read, such as a hive whose logs were never applied, the medium's description does.
+// cannot be read, such as a damaged hive, the medium's description does.
 func (b *Bake) identify() (boot.Windows, error) {
 	w, err := boot.Detect(b.tree)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // REQUIRE_ORACLES=1.
 func Sample(t testing.TB, name string) []byte {
 	t.Helper()
-	path := filepath.Join(samplesDir(), filepath.FromSlash(name))
+	path := filepath.Join(SamplesDir(), filepath.FromSlash(name))
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Skipf("no sample %s", name)
@@ -36,10 +36,15 @@ func Sample(t testing.TB, name string) []byte {
 	return data
 }
 
-func samplesDir() string {
+// SamplesDir is the folder of real sample files, or "" where there is none.
+func SamplesDir() string {
 	if dir := os.Getenv("WINBAKE_SAMPLES"); dir != "" {
 		return dir
 	}
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "samples")
+	dir := filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "samples")
+	if _, err := os.Stat(dir); err != nil {
+		return ""
+	}
+	return dir
 }

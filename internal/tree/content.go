@@ -31,6 +31,18 @@ type Blob interface {
 	ChunkSize() int64
 }
 
+// afterMedia is the position of a content that is not in a medium.
+const afterMedia = 1<<63 - 1
+
+// Position is where the medium has a content, a blob of a WIM or a file of another volume. Volumes
+// lay contents out in this order; those that are not in a medium come last.
+func Position(c Content) int64 {
+	if p, ok := c.(interface{ Position() int64 }); ok {
+		return p.Position()
+	}
+	return afterMedia
+}
+
 // Bytes is a Content in memory.
 type Bytes []byte
 

@@ -178,7 +178,7 @@ func (p *Plan) allocate() error {
 		}
 	}
 	slices.SortStableFunc(p.files, func(a, b *dirEntry) int {
-		return cmp.Compare(position(a.entry.Node.Data), position(b.entry.Node.Data))
+		return cmp.Compare(tree.Position(a.entry.Node.Data), tree.Position(b.entry.Node.Data))
 	})
 	for _, f := range p.files {
 		f.first, f.clusters = p.take(f.entry.Node.Data.Size())
@@ -188,14 +188,6 @@ func (p *Plan) allocate() error {
 			used*p.g.cluster, p.g.clusters*p.g.cluster, p.o.Size)
 	}
 	return nil
-}
-
-// position orders contents by their place in the medium; those that are not in one come last.
-func position(c tree.Content) int64 {
-	if b, ok := c.(tree.Blob); ok {
-		return b.Position()
-	}
-	return 1<<63 - 1
 }
 
 func (p *Plan) take(size int64) (first, clusters int64) {

@@ -22,9 +22,6 @@ type content struct {
 	c        tree.Content
 }
 
-// afterMedia is the position of a content that is not in a medium.
-const afterMedia = 1<<63 - 1
-
 // survey finds out everything about the volume but the addresses.
 func survey(t *tree.Tree, o Options) (*Plan, error) {
 	if err := o.check(); err != nil {
@@ -104,7 +101,7 @@ func (p *Plan) planFile(f *file, scratch []attribute, into *[]metadata) ([]attri
 		p.slots = append(p.slots, 0)
 		switch {
 		case a.content != nil:
-			p.data = append(p.data, content{slot, positionOf(a.content), a.content})
+			p.data = append(p.data, content{slot, tree.Position(a.content), a.content})
 		case a.source != nil:
 			*into = append(*into, metadata{slot, a.size, a.source})
 		default:
@@ -139,14 +136,6 @@ func (p *Plan) takeRecords(f *file, records int) {
 	f.extra = p.nextFree
 	f.records = uint16(records)
 	p.nextFree += uint32(records - 1)
-}
-
-// positionOf asks a content where its medium has it: a blob of a WIM, a file of another volume.
-func positionOf(c tree.Content) int64 {
-	if b, ok := c.(interface{ Position() int64 }); ok {
-		return b.Position()
-	}
-	return afterMedia
 }
 
 // The MFT has some records more than the files need, so that Windows can make its first files

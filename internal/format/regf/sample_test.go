@@ -101,9 +101,9 @@ func BenchmarkMarshal(b *testing.B) {
 }
 
 func largest(b *testing.B) []byte {
-	if samplesDir() == "" {
+	if oracle.SamplesDir() == "" {
 		b.Skip("no sample hives here")
 	}
 	const name = "/registry/mkorman90+regipy/regipy_tests/data/SYSTEM_WIN_10_1709.xz"
-	return forceClean(readSample(b, samplesDir()+name))
+	return forceClean(readSample(b, oracle.SamplesDir()+name))
 }

@@ -104,18 +104,6 @@ func pattern(n int) []byte {
 	return p
 }
 
-// samplesDir returns the folder of real hives, or "".
-func samplesDir() string {
-	if dir := os.Getenv("WINBAKE_SAMPLES"); dir != "" {
-		return dir
-	}
-	dir := filepath.Join("..", "..", "..", "..", "shared", "samples")
-	if _, err := os.Stat(dir); err != nil {
-		return ""
-	}
-	return dir
-}
-
 // odd has hives made by hand, for what readers get wrong; see TestOddHives.
 const odd = "msuhanov+yarp"
 
@@ -127,7 +115,7 @@ func samples(t *testing.T, test func(t *testing.T, data []byte)) {
 
 // eachSample calls test for each hive below a folder of the samples, except in one of that name.
 func eachSample(t *testing.T, sub, except string, test func(t *testing.T, data []byte)) {
-	dir := samplesDir()
+	dir := oracle.SamplesDir()
 	if _, err := os.Stat(filepath.Join(dir, sub)); dir == "" || err != nil {
 		t.Skipf("no sample hives here (%s in WINBAKE_SAMPLES)", sub)
 	}
