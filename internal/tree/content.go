@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -29,6 +30,40 @@ type Blob interface {
 	// ChunkSize is the unit of compression in bytes: reads that start and end at multiples of it
 	// decode nothing twice. 1 when any read is as good.
 	ChunkSize() int64
+}
+
+// Packed is a content that is also at hand compressed, as the Windows Overlay Filter keeps files on
+// NTFS. Reading it gives the bytes as they are, so that whoever does not know of Packed loses
+// nothing; NTFS volumes hold the other form.
+type Packed interface {
+	Content
+	// Packed returns how the content is compressed, and what the stream WofCompressedData holds.
+	Packed() (wof.Algorithm, Content)
+}
+
+// Pack joins a content and its compressed form. A Blob stays one.
+func Pack(c Content, algorithm wof.Algorithm, stored Content) Packed {
+	if b, ok := c.(Blob); ok {
+		return &packedBlob{b, packing{algorithm, stored}}
+	}
+	return &packed{c, packing{algorithm, stored}}
+}
+
+type packing struct {
+	algorithm wof.Algorithm
+	stored    Content
+}
+
+func (p *packing) Packed() (wof.Algorithm, Content) { return p.algorithm, p.stored }
+
+type packed struct {
+	Content
+	packing
+}
+
+type packedBlob struct {
+	Blob
+	packing
 }
 
 // afterMedia is the position of a content that is not in a medium.
