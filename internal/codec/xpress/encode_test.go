@@ -1,0 +1,123 @@
+package xpress
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
+)
+
+// chunkSizes are those of WIMs and of WOF.
+var chunkSizes = []int{4096, 8192, 16384, 32768, MaxChunk}
+
+// roundtrip encodes src and decodes it again, if it becomes shorter.
+func roundtrip(t testing.TB, e *Encoder, src []byte) (chunk []byte) {
+	t.Helper()
+	room := bytes.Repeat([]byte{0xa5}, len(src)+64)
+	n, ok := e.Encode(room[:len(src)], src)
+	if !ok {
+		return nil
+	}
+	if n >= len(src) || bytes.Trim(room[n:], "\xa5") != nil {
+		t.Fatalf("%d bytes became %d, and what is behind them changed", len(src), n)
+	}
+	got := make([]byte, len(src))
+	if err := new(Decoder).Decode(got, room[:n]); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, src) {
+		t.Fatal("decoded to something else")
+	}
+	return room[:n]
+}
+
+func TestEncode(t *testing.T) {
+	e := new(Encoder)
+	for _, size := range chunkSizes {
+		raw, total, encoded := 0, 0, 0
+		for _, m := range codectest.Materials() {
+			for len(m) > 0 {
+				src := m[:min(size, len(m))]
+				m = m[len(src):]
+				chunk := roundtrip(t, e, src)
+				total += len(src)
+				if chunk == nil {
+					raw++
+				}
+				encoded += len(chunk)
+			}
+		}
+		t.Logf("chunks of %d: %d bytes became %d, %d chunks were left", size, total, encoded, raw)
+	}
+}
+
+func TestEncodeAgain(t *testing.T) {
+	src := codectest.Machine(30_000, 3)
+	want := roundtrip(t, new(Encoder), src)
+	e := new(Encoder)
+	dst := make([]byte, MaxChunk)
+	for _, m := range codectest.Materials() {
+		e.Encode(dst, m[:min(len(m), MaxChunk)])
+		n, ok := e.Encode(dst, src)
+		if !ok || !bytes.Equal(dst[:n], want) {
+			t.Fatal("the same chunk is encoded otherwise after others")
+		}
+	}
+	if n := testing.AllocsPerRun(5, func() { e.Encode(dst, src) }); n != 0 {
+		t.Errorf("Encode allocates %v times", n)
+	}
+}
+
+func TestEncodeRefused(t *testing.T) {
+	e := new(Encoder)
+	dst := make([]byte, 2*MaxChunk)
+	for _, src := range [][]byte{nil, {}, make([]byte, 1), make([]byte, headerSize), codectest.Noise(4096, 1), make([]byte, MaxChunk+1)} {
+		if n, ok := e.Encode(dst, src); ok {
+			t.Errorf("%d bytes became %d", len(src), n)
+		}
+	}
+	src := make([]byte, 4096)
+	n, ok := e.Encode(dst, src)
+	if !ok {
+		t.Fatal("zeros were not encoded")
+	}
+	if _, ok := e.Encode(dst[:n-1], src); ok {
+		t.Error("encoded into a byte less than it takes")
+	}
+	if m, ok := e.Encode(dst[:n], src); !ok || m != n {
+		t.Errorf("encoded into just the room that it takes: %d, %v", m, ok)
+	}
+}
+
+// FuzzEncode encodes anything, in chunks of every size, and decodes it again.
+func FuzzEncode(f *testing.F) {
+	f.Add(codectest.Machine(9000, 1), uint8(0))
+	f.Add(codectest.Text(20_000), uint8(4))
+	f.Add(codectest.Periods(5000), uint8(1))
+	f.Add(make([]byte, MaxChunk), uint8(4))
+	f.Add(append(codectest.Noise(700, 1), codectest.Noise(700, 1)...), uint8(0))
+	e := new(Encoder)
+	f.Fuzz(func(t *testing.T, src []byte, size uint8) {
+		for n := chunkSizes[int(size)%len(chunkSizes)]; len(src) > 0; src = src[min(n, len(src)):] {
+			roundtrip(t, e, src[:min(n, len(src))])
+		}
+	})
+}
+
+// BenchmarkEncode encodes the file that WINBAKE_BENCH_FILE names, or generated machine code.
+func BenchmarkEncode(b *testing.B) {
+	src := codectest.Machine(1<<20, 1)
+	if path := os.Getenv("WINBAKE_BENCH_FILE"); path != "" {
+		var err error
+		if src, err = os.ReadFile(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, size := range chunkSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			codectest.BenchmarkEncode(b, new(Encoder), src, size)
+		})
+	}
+}
