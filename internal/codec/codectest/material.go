@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"testing"
 )
 
 // Machine returns n bytes that resemble x86 code: a few hundred instruction patterns with skewed
@@ -71,4 +73,34 @@ func Periods(n int) []byte {
 		}
 	}
 	return out[:n]
+}
+
+// Program returns the first n bytes of the test's own program: real machine code. They depend on the
+// compiler and are for measuring.
+func Program(t testing.TB, n int) []byte {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:min(n, len(b))]
+}
+
+// BenchmarkMaterial returns the file that WINBAKE_BENCH_FILE names, or else two million bytes of the
+// test's own program.
+func BenchmarkMaterial(b *testing.B) []byte {
+	b.Helper()
+	path := os.Getenv("WINBAKE_BENCH_FILE")
+	if path == "" {
+		return Program(b, 2_000_000)
+	}
+	contents, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return contents
 }

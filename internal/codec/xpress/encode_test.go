@@ -3,7 +3,6 @@ package xpress
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
@@ -36,20 +35,25 @@ func roundtrip(t testing.TB, e *Encoder, src []byte) (chunk []byte) {
 func TestEncode(t *testing.T) {
 	e := new(Encoder)
 	for _, size := range chunkSizes {
-		raw, total, encoded := 0, 0, 0
 		for _, m := range codectest.Materials() {
-			for len(m) > 0 {
-				src := m[:min(size, len(m))]
-				m = m[len(src):]
-				chunk := roundtrip(t, e, src)
-				total += len(src)
-				if chunk == nil {
-					raw++
-				}
-				encoded += len(chunk)
+			for _, src := range codectest.Cut(m, size) {
+				roundtrip(t, e, src)
 			}
 		}
-		t.Logf("chunks of %d: %d bytes became %d, %d chunks were left", size, total, encoded, raw)
+	}
+}
+
+// TestEncodeJudged has other decoders read the chunks, and compares their size with that of libwim's.
+func TestEncodeJudged(t *testing.T) {
+	for _, size := range chunkSizes {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			ours, wimlib := codectest.JudgeEncoder(t, new(Encoder), "XPRESS", size)
+			ratio := float64(ours) / float64(wimlib)
+			t.Logf("%d bytes, libwim %d: ratio %.3f", ours, wimlib, ratio)
+			if ratio > 1.02 {
+				t.Error("too large")
+			}
+		})
 	}
 }
 
@@ -106,18 +110,9 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// BenchmarkEncode encodes the file that WINBAKE_BENCH_FILE names, or generated machine code.
 func BenchmarkEncode(b *testing.B) {
-	src := codectest.Machine(1<<20, 1)
-	if path := os.Getenv("WINBAKE_BENCH_FILE"); path != "" {
-		var err error
-		if src, err = os.ReadFile(path); err != nil {
-			b.Fatal(err)
-		}
-	}
+	contents := codectest.BenchmarkMaterial(b)
 	for _, size := range chunkSizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			codectest.BenchmarkEncode(b, new(Encoder), src, size)
-		})
+		b.Run(fmt.Sprint(size), func(b *testing.B) { codectest.BenchmarkEncode(b, new(Encoder), contents, size) })
 	}
 }
