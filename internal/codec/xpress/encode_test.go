@@ -95,18 +95,15 @@ func TestEncodeRefused(t *testing.T) {
 	}
 }
 
-// FuzzEncode encodes anything, in chunks of every size, and decodes it again.
+// FuzzEncode encodes variations on anything, and decodes them again.
 func FuzzEncode(f *testing.F) {
-	f.Add(codectest.Machine(9000, 1), uint8(0))
-	f.Add(codectest.Text(20_000), uint8(4))
-	f.Add(codectest.Periods(5000), uint8(1))
-	f.Add(make([]byte, MaxChunk), uint8(4))
-	f.Add(append(codectest.Noise(700, 1), codectest.Noise(700, 1)...), uint8(0))
+	for _, src := range codectest.Themes() {
+		f.Add(src, uint16(1))
+		f.Add(src, uint16(40))
+	}
 	e := new(Encoder)
-	f.Fuzz(func(t *testing.T, src []byte, size uint8) {
-		for n := chunkSizes[int(size)%len(chunkSizes)]; len(src) > 0; src = src[min(n, len(src)):] {
-			roundtrip(t, e, src[:min(n, len(src))])
-		}
+	f.Fuzz(func(t *testing.T, src []byte, repeat uint16) {
+		roundtrip(t, e, codectest.Variations(src, int(repeat), MaxChunk))
 	})
 }
 
