@@ -16,8 +16,8 @@ const Pad = 16
 // and must not be used by two goroutines at once.
 type Finder struct {
 	// Depth is how many candidates of a chain are tried. Nice is the length that is good enough to try
-	// no more.
-	Depth, Nice int
+	// no more, and Most the longest that is looked for.
+	Depth, Nice, Most int
 
 	b     []byte // the chunk and Pad zeros
 	n     int
@@ -34,8 +34,8 @@ const (
 	maxHash4Bits = 16
 )
 
-// Reset begins a chunk, which it copies.
-func (f *Finder) Reset(src []byte) {
+// Reset begins a chunk and returns its copy, which may be changed before the first Find.
+func (f *Finder) Reset(src []byte) []byte {
 	f.base += uint32(f.n)
 	f.n = len(src)
 	if f.head3 == nil || f.base > 1<<31 {
@@ -50,6 +50,7 @@ func (f *Finder) Reset(src []byte) {
 	copy(f.b, src)
 	clear(f.b[f.n:][:Pad])
 	f.shift = 32 - uint(min(max(bits.Len(uint(f.n)), minHash4Bits), maxHash4Bits))
+	return f.b[:f.n]
 }
 
 // Skip enters count positions from pos on without looking for anything.
@@ -80,7 +81,7 @@ func (f *Finder) Find(pos, least int) (length, distance int) {
 	f.head3[h3] = f.base + uint32(pos)
 	f.head4[h4] = f.base + uint32(pos)
 	f.prev[pos] = c
-	most := f.n - pos
+	most := min(f.n-pos, f.Most)
 	if most <= least {
 		return 0, 0
 	}
@@ -114,6 +115,15 @@ func (f *Finder) Find(pos, least int) (length, distance int) {
 		tail = binary.LittleEndian.Uint32(b[pos+least-3 : pos+least+1])
 	}
 	return length, distance
+}
+
+// Match returns how long the match at pos from the given distance back is, at most most.
+func (f *Finder) Match(pos, distance, most int) int {
+	b := f.b
+	if x := Load(b, pos-distance) ^ Load(b, pos); x != 0 {
+		return min(bits.TrailingZeros64(x)/8, most)
+	}
+	return min(f.extend(pos-distance, pos, most), most)
 }
 
 // extend returns how many bytes at p and pos are the same, up to most; four are known to be.

@@ -10,7 +10,7 @@ import (
 // is as long as it can be, and that none is missed that the depth covers.
 func TestFinder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	f := Finder{Depth: 1 << 20, Nice: 1 << 20}
+	f := Finder{Depth: 1 << 20, Nice: 1 << 20, Most: 1 << 20}
 	for round := range 300 {
 		b := make([]byte, 1+r.IntN(600))
 		for i := range b {
@@ -54,7 +54,7 @@ func longest(b []byte, pos int) (length, distance int) {
 // TestFinderBase has the positions of ever new chunks come to the end of their range.
 func TestFinderBase(t *testing.T) {
 	b := bytes.Repeat([]byte("abcdefgh"), 100)
-	f := Finder{Depth: 8, Nice: 100}
+	f := Finder{Depth: 8, Nice: 100, Most: 1000}
 	for _, base := range []uint32{0, 1<<31 - 100, 1 << 31, 1<<31 + 800} {
 		f.Reset(b)
 		f.base = max(f.base, base)

@@ -62,7 +62,7 @@ func (e *Encoder) Encode(dst, src []byte) (n int, ok bool) {
 // better.
 func (e *Encoder) parse(src []byte) {
 	f := &e.finder
-	f.Depth, f.Nice = chainDepth, niceLength
+	f.Depth, f.Nice, f.Most = chainDepth, niceLength, len(src)
 	f.Reset(src)
 	clear(e.freqs[:])
 	if cap(e.items) < len(src) {
