@@ -39,6 +39,8 @@ type Packed interface {
 	Content
 	// Packed returns how the content is compressed, and what the stream WofCompressedData holds.
 	Packed() (wof.Algorithm, Content)
+	// Unpacked returns the content that was packed.
+	Unpacked() Content
 }
 
 // Pack joins a content and its compressed form. A Blob stays one.
@@ -61,10 +63,14 @@ type packed struct {
 	packing
 }
 
+func (p *packed) Unpacked() Content { return p.Content }
+
 type packedBlob struct {
 	Blob
 	packing
 }
+
+func (p *packedBlob) Unpacked() Content { return p.Blob }
 
 // afterMedia is the position of a content that is not in a medium.
 const afterMedia = 1<<63 - 1
@@ -197,6 +203,19 @@ func CheckSum(got []byte, want [sha1.Size]byte) error {
 	}
 	return nil
 }
+
+// ContentError says which content could not be read, or is not what its medium says it is. Whoever
+// knows the trees can name the file.
+type ContentError struct {
+	Content Content
+	Err     error
+}
+
+// Error is the cause's text.
+func (e *ContentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ContentError) Unwrap() error { return e.Err }
 
 // ReadAll returns all of c, checked, if it is not longer than limit bytes.
 func ReadAll(c Content, limit int64) ([]byte, error) {

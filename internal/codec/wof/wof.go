@@ -11,11 +11,6 @@ package wof
 import (
 	"encoding/binary"
 	"fmt"
-	"sync"
-
-	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
-	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
-	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
 // Tag is the reparse point's tag, and StreamName the stream's name.
@@ -151,30 +146,4 @@ func (l Layout) Entry(b []byte) int64 {
 		return int64(le.Uint64(b))
 	}
 	return int64(le.Uint32(b))
-}
-
-var (
-	xpressDecoders = sync.Pool{New: func() any { return new(xpress.Decoder) }}
-	lzxDecoders    sync.Pool
-)
-
-// Decode decodes a chunk that is shorter than its content, dst. It is safe for concurrent use.
-func (a Algorithm) Decode(dst, src []byte) error {
-	switch {
-	case !a.Known():
-		return fault.Unsupportedf(fault.NoOffset, "compressed with %v, which is not known", a)
-	case a != LZX:
-		d := xpressDecoders.Get().(*xpress.Decoder)
-		defer xpressDecoders.Put(d)
-		return d.Decode(dst, src)
-	}
-	d, ok := lzxDecoders.Get().(*lzx.Decoder)
-	if !ok {
-		var err error
-		if d, err = lzx.NewDecoder(int(LZX.ChunkSize())); err != nil {
-			return err
-		}
-	}
-	defer lzxDecoders.Put(d)
-	return d.Decode(dst, src)
 }
