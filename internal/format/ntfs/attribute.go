@@ -21,9 +21,10 @@ type attribute struct {
 	outside bool   // has clusters
 	hole    bool   // outside, but all of it is unallocated
 
-	lcn      int64  // where its clusters start
-	record   uint16 // which of the file's records holds it: 0 is the base
-	instance uint16 // its number in that record
+	lcn      int64    // where its clusters start
+	extents  []extent // all of them, when they are more than one run, or those of this piece
+	record   uint16   // which of the file's records holds it: 0 is the base
+	instance uint16   // its number in that record
 }
 
 // nameBytes is the length of the attribute's name in bytes.
@@ -43,8 +44,15 @@ func (a *attribute) length() int {
 }
 
 func (a *attribute) outsideLength() int {
-	return align8(outsideHead+a.nameBytes()) + runsReserve
+	runs := 0
+	if a.extents != nil {
+		runs = align8(len(appendRuns(nil, a.extents)) + 1)
+	}
+	return a.outsideHead() + max(runs, runsReserve)
 }
+
+// outsideHead is where the run list starts.
+func (a *attribute) outsideHead() int { return align8(outsideHead + a.nameBytes()) }
 
 // gain is how many bytes of its record moving the value outside saves; none if it must not move.
 func (a *attribute) gain() int {
@@ -88,23 +96,40 @@ func (a *attribute) putResident(b []byte) (length int, value []byte) {
 	return length, b[at : at+int(a.size)]
 }
 
-// putOutside writes an attribute whose value is one run of clusters, or a hole, and returns its
-// length.
+// putOutside writes an attribute whose value is clusters, or a hole, or a piece of one, and returns
+// its length. Only the first piece has the sizes.
 func (a *attribute) putOutside(b []byte, g *geometry) int {
-	at := align8(outsideHead + a.nameBytes())
-	count := g.clustersFor(a.size)
-	runs := appendRun(make([]byte, 0, runsReserve), count, a.lcn, a.hole)
+	at := a.outsideHead()
+	first, end := int64(0), g.clustersFor(a.size)
+	var runs []byte
+	if a.extents == nil {
+		runs = appendRun(make([]byte, 0, runsReserve), end, a.lcn, a.hole)
+	} else {
+		runs = appendRuns(nil, a.extents)
+		first, end = a.lowest(), a.extents[len(a.extents)-1].end()
+	}
 	length := align8(at + len(runs) + 1)
 	a.putHead(b, length, outsideHead)
-	le.PutUint64(b[0x18:], uint64(count-1)) // highest VCN
+	le.PutUint64(b[0x10:], uint64(first))
+	le.PutUint64(b[0x18:], uint64(end-1)) // highest VCN
 	le.PutUint16(b[0x20:], uint16(at))
-	le.PutUint64(b[0x28:], uint64(count*g.cluster))
-	le.PutUint64(b[0x30:], uint64(a.size))
-	if !a.hole {
-		le.PutUint64(b[0x38:], uint64(a.size)) // initialized
+	if first == 0 {
+		le.PutUint64(b[0x28:], uint64(g.clustersFor(a.size)*g.cluster))
+		le.PutUint64(b[0x30:], uint64(a.size))
+		if !a.hole {
+			le.PutUint64(b[0x38:], uint64(a.size)) // initialized
+		}
 	}
 	copy(b[at:], runs)
 	return length
+}
+
+// lowest is the VCN that this piece of the attribute starts at.
+func (a *attribute) lowest() int64 {
+	if a.extents == nil {
+		return 0
+	}
+	return a.extents[0].vcn
 }
 
 // listEntrySize is the length of the attribute's entry in an attribute list.
@@ -119,6 +144,7 @@ func (a *attribute) putListEntry(b []byte, where uint64) int {
 	le.PutUint16(b[4:], uint16(n))
 	b[6] = byte(a.nameBytes() / 2)
 	b[7] = listEntryFixed
+	le.PutUint64(b[0x08:], uint64(a.lowest()))
 	le.PutUint64(b[0x10:], where)
 	le.PutUint16(b[0x18:], a.instance)
 	if a.name != "" {
