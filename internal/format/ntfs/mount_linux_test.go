@@ -31,6 +31,18 @@ func TestMount(t *testing.T) {
 	}
 }
 
+// TestMountBad compares volumes in pieces with what ntfs-3g shows of them.
+func TestMountBad(t *testing.T) {
+	tr := piecesTree(t)
+	for _, c := range badCases(96 << 20) {
+		t.Run(c.name, func(t *testing.T) {
+			v := oracle.WholeFile(saved(t, build(t, tr, c.o)))
+			m := mounted{t: t, dir: oracle.MountNTFS(t, v), tr: tr, records: map[*tree.Node]uint64{}}
+			m.directory("", tr.Root)
+		})
+	}
+}
+
 type mounted struct {
 	t       *testing.T
 	dir     string

@@ -181,7 +181,7 @@ func (p *Plan) locate(file, slot int32, size, unit int64) (at int, err error) {
 	if list == nil {
 		return -1, p.of(file, fault.Invalidf("no room for %d bytes: the partition is too small for the bad ranges in it", size))
 	}
-	if unit == 1 { // the MFT has its longest piece first, others are read in their order on the disk
+	if file != recordMFT { // which has its longest piece first; others are read in their order on the disk
 		inOrder(list)
 	}
 	p.slots[slot] = -1 - int64(len(p.fragments))
