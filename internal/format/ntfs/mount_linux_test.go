@@ -225,3 +225,16 @@ func TestMountCanFail(t *testing.T) {
 		t.Errorf("the checker minds: %s", v)
 	}
 }
+
+// TestMountReserved has ntfs-3g read what others filled.
+func TestMountReserved(t *testing.T) {
+	for name, o := range reserveCases() {
+		t.Run(name, func(t *testing.T) {
+			b, want := filled(t, o, reservedFiles(t))
+			v := oracle.WholeFile(saved(t, b))
+			oracle.NTFSFix(t, v)
+			m := mounted{t: t, dir: oracle.MountNTFS(t, v), tr: want, records: map[*tree.Node]uint64{}}
+			m.directory("", want.Root)
+		})
+	}
+}

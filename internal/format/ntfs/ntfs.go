@@ -127,8 +127,8 @@ func NewPlan(t *tree.Tree, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// Required returns the length in bytes of the smallest partition that holds t. o.Size does not
-// count. o.Bad counts in full wherever it is, but not the room that its cutting things up may take.
+// Required returns the length in bytes of the smallest partition that holds t, as any longer one
+// does. o.Size does not count. o.Bad counts in full wherever it is, but not the room that its cutting things up may take.
 func Required(t *tree.Tree, o Options) (int64, error) {
 	o.Size = 1 << 40 // any that is surely allowed: what depends on it is counted again below
 	p, err := survey(t, o)

@@ -41,7 +41,7 @@ type fragment struct {
 
 // place assigns every address.
 func (p *Plan) place() error {
-	if need := p.required(); need > p.g.size {
+	if need := p.requiredFrom(p.g.size); need > p.g.size {
 		return fault.Invalidf("the files need a partition of %d bytes, %d are available", need, p.g.size)
 	}
 	slices.SortStableFunc(p.data, func(a, b content) int { return cmp.Compare(a.position, b.position) })

@@ -218,8 +218,22 @@ func (p *Plan) planSystemFile(r uint32, into *[]metadata) error {
 	return nil
 }
 
-// required returns the length in bytes of the smallest partition that holds what was surveyed.
+// required returns the length in bytes of the smallest partition that holds what was surveyed, such
+// that any longer one does too: from some sizes on the log is longer by more than the size is.
 func (p *Plan) required() int64 {
+	size := p.requiredFrom(0)
+	for _, step := range logSteps {
+		at := (step + 2*p.g.sector - 1) / p.g.sector * p.g.sector // the first partition of that step
+		if need := p.requiredFrom(at); size < at && need > at {
+			size = need
+		}
+	}
+	return size
+}
+
+// requiredFrom returns the length of the smallest partition of at least size bytes that holds what
+// was surveyed. If that is more than size, it has whole clusters.
+func (p *Plan) requiredFrom(size int64) int64 {
 	fixed := total(p.bad)
 	for _, list := range [][]metadata{p.metadata, p.lists} {
 		for _, m := range list {
@@ -236,12 +250,11 @@ func (p *Plan) required() int64 {
 		}
 	}
 	g := p.g
-	for clusters := fixed; ; {
-		g.size = clusters*g.cluster + g.sector
+	for g.size = size; ; {
 		need := fixed + g.clustersFor(g.bitmapSize()) + g.clustersFor(g.logSize())
-		if need <= clusters {
+		if need <= g.clusters() {
 			return g.size
 		}
-		clusters = need
+		g.size = need*g.cluster + g.sector
 	}
 }
