@@ -95,7 +95,11 @@ type treeWriter struct {
 
 func (w *treeWriter) try(t *testing.T) {
 	r := rand.New(rand.NewPCG(w.seed, 10_000))
-	tr := randomTree(t, r, r.IntN(40))
+	size := 40
+	if r.IntN(40) == 0 {
+		size = 400
+	}
+	tr := randomTree(t, r, r.IntN(size))
 	if r.IntN(8) == 0 {
 		link(t, tr, tr.Root, "large", "", tr.NewFile(tree.Bytes(randomBytes(r, r.IntN(400_000)))))
 	}
@@ -149,23 +153,47 @@ func randomOptions(t *testing.T, r *rand.Rand, tr *tree.Tree) ntfs.Options {
 	if r.IntN(2) == 0 {
 		return o
 	}
-	// The volume becomes up to half longer, and has that much fewer clusters in the end.
-	o.Size += o.SectorSize * (size/8/o.SectorSize + r.Int64N(1+size/2/o.SectorSize))
-	most := (o.Size - size) / 2
+	// Records and index blocks are not cut.
 	start := max(8192, o.ClusterSize) + 68*max(1024, o.SectorSize) + 3*o.ClusterSize + r.Int64N(64<<10)
-	for most > o.ClusterSize && start < o.Size-2*o.ClusterSize-8192 {
-		length := min(1+r.Int64N(1+r.Int64N(8*o.ClusterSize)), most)
-		if start+length > o.Size-o.SectorSize {
-			break
-		}
-		o.Bad = append(o.Bad, volume.Run{Offset: start, Length: length})
-		most -= length + o.ClusterSize
-		start += length + r.Int64N(1+r.Int64N(size/8))
+	if whole := max(4096, o.ClusterSize); r.IntN(2) == 0 {
+		chop(r, &o, start, whole*(1+r.Int64N(4)))
+	} else {
+		punch(r, &o, start)
 	}
 	r.Shuffle(len(o.Bad), func(i, k int) { o.Bad[i], o.Bad[k] = o.Bad[k], o.Bad[i] })
 	if size, err = ntfs.Required(tr, o); err != nil {
 		t.Fatal(err)
 	}
-	o.Size = max(o.Size, size)
+	o.Size = max(o.Size, size+size/16/o.SectorSize*o.SectorSize) // pieces take some room
 	return o
+}
+
+// chop leaves free pieces of the given length or a little more, with room for everything and what
+// the pieces themselves take.
+func chop(r *rand.Rand, o *ntfs.Options, start, piece int64) {
+	o.Size = 5*o.Size/2 + 64*o.ClusterSize
+	o.Size -= o.Size % o.SectorSize
+	start -= start % o.ClusterSize
+	for at := start; at+o.ClusterSize < o.Size-o.SectorSize; {
+		o.Bad = append(o.Bad, volume.Run{Offset: at, Length: o.ClusterSize})
+		at += o.ClusterSize + piece
+		if r.IntN(10) == 0 {
+			at += o.ClusterSize * r.Int64N(20)
+		}
+	}
+}
+
+// punch makes holes of any length in a volume that becomes longer for them.
+func punch(r *rand.Rand, o *ntfs.Options, start int64) {
+	size := o.Size
+	o.Size += o.SectorSize * (size/8/o.SectorSize + r.Int64N(1+size/2/o.SectorSize))
+	for left := (o.Size - size) / 2; left > o.ClusterSize; {
+		length := min(1+r.Int64N(1+r.Int64N(8*o.ClusterSize)), left)
+		if start+length > o.Size-o.SectorSize {
+			return
+		}
+		o.Bad = append(o.Bad, volume.Run{Offset: start, Length: length})
+		left -= length + o.ClusterSize
+		start += length + r.Int64N(1+r.Int64N(size/8))
+	}
 }
