@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
 // maxList is the longest attribute list that Windows reads (and ntfs-3g).
@@ -12,31 +13,57 @@ const maxList = 256 << 10
 
 // arrange decides how a file's attributes fit into MFT records, and returns them with that decision,
 // and the number of records. It depends on nothing but the attributes, so writing a file repeats it
-// instead of the plan remembering it for every file.
+// (prepare) instead of the plan remembering it for every file.
 //
 // What fits into one record stays there. Else values move to clusters of their own, those first that
 // free the most room. If that is not enough, attributes go to extension records, and an attribute
 // list tells where.
 func (p *Plan) arrange(list []attribute) ([]attribute, int, error) {
-	list = p.moveOutside(list)
+	return p.distribute(p.moveOutside(list))
+}
+
+// distribute assigns attributes to records once it is decided which values stand outside.
+func (p *Plan) distribute(list []attribute) ([]attribute, int, error) {
 	if p.recordUse(list) <= int(p.g.record) {
 		number(list)
 		return list, 1, nil
 	}
-	return p.spread(list)
+	rest := make([][]extent, len(list))
+	cut := false
+	for i := range list {
+		if a := &list[i]; a.extents != nil {
+			rest[i] = a.cut()
+			cut = true
+		}
+	}
+	list, records, err := p.spread(list)
+	if err != nil || !cut {
+		return list, records, err
+	}
+	list, records = p.tails(list, slices.Insert(rest, 1, nil), records)
+	return list, records, p.fitList(list)
 }
 
 // recordUse is how many bytes of a record the attributes take, if all are in it.
 func (p *Plan) recordUse(list []attribute) int {
-	n := attributesAt(p.g.record) + 8 // the end mark
+	n := int(p.g.record) - p.recordRoom()
 	for i := range list {
 		n += list[i].length()
 	}
 	return n
 }
 
-// moveOutside takes values out of the record until the rest fits, or nothing is left to move.
+// recordRoom is how many bytes of attributes a record holds, before the mark at their end.
+func (p *Plan) recordRoom() int { return int(p.g.record) - attributesAt(p.g.record) - 8 }
+
+// moveOutside takes values out of the record until the rest fits, or nothing is left to move. A
+// reserved value is never in it.
 func (p *Plan) moveOutside(list []attribute) []attribute {
+	for i := range list {
+		if _, ok := list[i].content.(*tree.Reserved); ok {
+			list[i].outside = true
+		}
+	}
 	excess := p.recordUse(list) - int(p.g.record)
 	if excess <= 0 {
 		return list
@@ -69,15 +96,12 @@ func number(list []attribute) {
 // be in the base record; the unnamed data and the index stay there too: simple readers look nowhere
 // else (GRUB for resident data). What is left of that is short.
 func (p *Plan) spread(list []attribute) ([]attribute, int, error) {
-	size := int64(0)
-	for i := range list {
-		size += list[i].listEntrySize()
-	}
-	if size > maxList {
-		return nil, 0, fault.Unsupportedf(fault.NoOffset, "an attribute list of %d bytes (too many names and streams): NTFS allows %d", size, maxList)
+	size, err := listSize(list)
+	if err != nil {
+		return nil, 0, err
 	}
 	list = slices.Insert(list, 1, attribute{typ: typeAttributeList, size: size})
-	rest := int(p.g.record) - attributesAt(p.g.record) - 8
+	rest := p.recordRoom()
 	for i := range list {
 		if pinned(&list[i]) {
 			rest -= list[i].length()
@@ -93,6 +117,20 @@ func (p *Plan) spread(list []attribute) ([]attribute, int, error) {
 	}
 	records := p.deal(list, rest)
 	return list, records, nil
+}
+
+// listSize is the length of a list of the attributes.
+func listSize(list []attribute) (int64, error) {
+	size := int64(0)
+	for i := range list {
+		if list[i].typ != typeAttributeList {
+			size += list[i].listEntrySize()
+		}
+	}
+	if size > maxList {
+		return 0, fault.Unsupportedf(fault.NoOffset, "an attribute list of %d bytes (too many names, streams and pieces): NTFS allows %d", size, maxList)
+	}
+	return size, nil
 }
 
 func pinned(a *attribute) bool {
@@ -116,7 +154,7 @@ func (p *Plan) deal(list []attribute, rest int) int {
 		if a.length() > rest {
 			record++
 			instance = 0
-			rest = int(p.g.record) - attributesAt(p.g.record) - 8
+			rest = p.recordRoom()
 		}
 		rest -= a.length()
 		a.record = uint16(record)

@@ -22,9 +22,10 @@ type attribute struct {
 	hole    bool   // outside, but all of it is unallocated
 	sparse  bool   // a hole that is marked as one: $BadClus:$Bad is not
 
-	lcn      int64  // where its clusters start
-	record   uint16 // which of the file's records holds it: 0 is the base
-	instance uint16 // its number in that record
+	lcn      int64    // where its clusters start
+	extents  []extent // all of them, when they are more than one run, or those of this piece
+	record   uint16   // which of the file's records holds it: 0 is the base
+	instance uint16   // its number in that record
 }
 
 // nameBytes is the length of the attribute's name in bytes.
@@ -44,13 +45,20 @@ func (a *attribute) length() int {
 }
 
 func (a *attribute) outsideLength() int {
-	return align8(a.outsideHead()+a.nameBytes()) + runsReserve
+	runs := 0
+	if a.extents != nil {
+		runs = align8(len(appendRuns(nil, a.extents)) + 1)
+	}
+	return a.outsideHead() + max(runs, runsReserve)
 }
 
-// outsideHead is the length of the head of an attribute that has clusters.
-func (a *attribute) outsideHead() int {
+// outsideHead is where the run list starts.
+func (a *attribute) outsideHead() int { return align8(a.nameAt() + a.nameBytes()) }
+
+// nameAt is where the name of an attribute with clusters stands.
+func (a *attribute) nameAt() int {
 	if a.sparse {
-		return outsideHead + 8 // with the number of bytes that are allocated
+		return outsideHead + 8 // behind the number of bytes that are allocated
 	}
 	return outsideHead
 }
@@ -97,33 +105,51 @@ func (a *attribute) putResident(b []byte) (length int, value []byte) {
 	return length, b[at : at+int(a.size)]
 }
 
-// putOutside writes an attribute whose value is one run of clusters, or a hole, and returns its
-// length.
+// putOutside writes an attribute whose value is clusters, or a hole, or a piece of one, and returns
+// its length. Only the first piece has the sizes.
 func (a *attribute) putOutside(b []byte, g *geometry) int {
-	at := align8(a.outsideHead() + a.nameBytes())
+	at := a.outsideHead()
 	count := g.clustersFor(a.size)
 	if a.sparse {
 		unit := int64(1) << g.sparseShift()
 		count = (count + unit - 1) / unit * unit
 	}
-	runs := appendRun(make([]byte, 0, runsReserve), count, a.lcn, a.hole)
+	first, end := int64(0), count
+	var runs []byte
+	if a.extents == nil {
+		runs = appendRun(make([]byte, 0, runsReserve), end, a.lcn, a.hole)
+	} else {
+		runs = appendRuns(nil, a.extents)
+		first, end = a.lowest(), a.extents[len(a.extents)-1].end()
+	}
 	length := align8(at + len(runs) + 1)
-	a.putHead(b, length, a.outsideHead())
+	a.putHead(b, length, a.nameAt())
 	if a.sparse {
 		// Since Windows 7 holes come in units of 64 KiB, but no more than 16 clusters; the length in
 		// clusters is a multiple of that (A. Altaparmakov, linux-fsdevel).
 		le.PutUint16(b[12:], flagSparse)
 		le.PutUint16(b[0x22:], uint16(g.sparseShift()))
 	}
-	le.PutUint64(b[0x18:], uint64(count-1)) // highest VCN
+	le.PutUint64(b[0x10:], uint64(first))
+	le.PutUint64(b[0x18:], uint64(end-1)) // highest VCN
 	le.PutUint16(b[0x20:], uint16(at))
-	le.PutUint64(b[0x28:], uint64(count*g.cluster))
-	le.PutUint64(b[0x30:], uint64(a.size))
-	if !a.hole {
-		le.PutUint64(b[0x38:], uint64(a.size)) // initialized
+	if first == 0 {
+		le.PutUint64(b[0x28:], uint64(count*g.cluster))
+		le.PutUint64(b[0x30:], uint64(a.size))
+		if !a.hole {
+			le.PutUint64(b[0x38:], uint64(a.size)) // initialized
+		}
 	}
 	copy(b[at:], runs)
 	return length
+}
+
+// lowest is the VCN that this piece of the attribute starts at.
+func (a *attribute) lowest() int64 {
+	if a.extents == nil {
+		return 0
+	}
+	return a.extents[0].vcn
 }
 
 // listEntrySize is the length of the attribute's entry in an attribute list.
@@ -138,6 +164,7 @@ func (a *attribute) putListEntry(b []byte, where uint64) int {
 	le.PutUint16(b[4:], uint16(n))
 	b[6] = byte(a.nameBytes() / 2)
 	b[7] = listEntryFixed
+	le.PutUint64(b[0x08:], uint64(a.lowest()))
 	le.PutUint64(b[0x10:], where)
 	le.PutUint16(b[0x18:], a.instance)
 	if a.name != "" {

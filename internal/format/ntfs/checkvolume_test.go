@@ -29,6 +29,7 @@ type checked struct {
 	descriptors                    map[uint32][]byte
 	children                       map[uint32][]checkedName // by directory
 	births                         map[uint32][]byte        // birth ids, by record
+	badClusters                    int64
 	problems                       []string
 }
 
@@ -39,7 +40,8 @@ type checkedFile struct {
 	links    uint16
 	flags    uint16
 	attrs    []*checkedAttr
-	entries  int // names found in directories
+	pieces   []*checkedAttr // as the records have them
+	entries  int            // names found in directories
 }
 
 // checkedName is a directory entry.
@@ -58,8 +60,18 @@ type checkedAttr struct {
 	resident  bool
 	value     []byte // if resident
 	runs      [][2]int64
+	lowest    int64
 	size      int64
 	allocated int64
+}
+
+// clusters is the length of the runs.
+func (a *checkedAttr) clusters() int64 {
+	n := int64(0)
+	for _, r := range a.runs {
+		n += r[1]
+	}
+	return n
 }
 
 const hole = -1
@@ -146,9 +158,34 @@ func (v *checked) readMFT() {
 	if !bytes.Equal(v.read(start, n), v.read(mirror, n)) {
 		v.bad("$MFTMirr differs from $MFT")
 	}
-	for _, a := range v.attributes(0, v.fixup("MFT record 0", first)) {
-		if a.typ == 0x80 {
-			v.mft = v.contents(a)
+	attrs := v.attributes(0, v.fixup("MFT record 0", first))
+	var data, list *checkedAttr
+	for _, a := range attrs {
+		switch a.typ {
+		case 0x20:
+			list = a
+		case 0x80:
+			data = a
+		}
+	}
+	v.mft = v.readRuns(data.runs)
+	if list != nil {
+		v.readSplitMFT(v.contents(list))
+	}
+	v.mft = v.mft[:data.size]
+}
+
+// readSplitMFT reads the MFT's other pieces; what says where a piece is must be in those before.
+func (v *checked) readSplitMFT(list []byte) {
+	for b := list; len(b) > 0; b = b[le.Uint16(b[4:]):] {
+		if le.Uint32(b) != 0x80 || le.Uint64(b[8:]) == 0 {
+			continue
+		}
+		r := int64(le.Uint32(b[16:]))
+		for _, a := range v.attributes(uint32(r), v.fixup("MFT's own record", v.mft[r*v.record:(r+1)*v.record])) {
+			if a.typ == 0x80 && a.instance == le.Uint16(b[24:]) {
+				v.mft = append(v.mft, v.readRuns(a.runs)...)
+			}
 		}
 	}
 }
@@ -224,20 +261,68 @@ func (v *checked) attribute(record uint32, raw []byte) *checkedAttr {
 	if b := raw[le.Uint16(raw[32:]):]; b[0]>>4 > 1 && signed(b[1+b[0]&15:][:b[0]>>4]) == signed(b[1+b[0]&15:][:b[0]>>4-1]) {
 		v.bad("record %d: attribute %#x: run list % x is longer than it needs", record, a.typ, b)
 	}
-	total, initialized := int64(0), a.size
-	for _, r := range a.runs {
-		total += r[1]
-		if r[0] == hole {
-			initialized = 0
-		}
-	}
-	if int64(le.Uint64(raw[56:])) != initialized || le.Uint64(raw[34:])&(1<<48-1) != 0 {
-		v.bad("record %d: attribute %#x: %d of %d bytes are initialized", record, a.typ, le.Uint64(raw[56:]), a.size)
-	}
-	if le.Uint64(raw[16:]) != 0 || int64(le.Uint64(raw[24:])) != total-1 || total*v.cluster != a.allocated || a.size > a.allocated || a.size <= a.allocated-v.cluster {
-		v.bad("record %d: attribute %#x %q: %d clusters, %d allocated, size %d", record, a.typ, a.name, total, a.allocated, a.size)
+	a.lowest = int64(le.Uint64(raw[16:]))
+	if next := int64(le.Uint64(raw[24:])) + 1; next != a.lowest+a.clusters() || le.Uint64(raw[34:])&(1<<48-1) != 0 {
+		v.bad("record %d: attribute %#x %q: %d clusters from %d to %d", record, a.typ, a.name, a.clusters(), a.lowest, next)
 	}
 	return a
+}
+
+// join makes one attribute of each that is in pieces, and checks its sizes.
+func (v *checked) join(f *checkedFile) {
+	f.pieces = f.attrs
+	f.attrs = nil
+	for _, a := range f.pieces {
+		if a.lowest == 0 {
+			whole := *a
+			f.attrs = append(f.attrs, &whole)
+		}
+	}
+	for _, a := range f.attrs {
+		if a.resident {
+			continue
+		}
+		v.extend(f, a)
+		initialized := a.size
+		for _, r := range a.runs {
+			if r[0] == hole {
+				initialized = 0
+			}
+		}
+		if got := int64(le.Uint64(a.raw[56:])); got != initialized {
+			v.bad("record %d: attribute %#x: %d of %d bytes are initialized", f.record, a.typ, got, a.size)
+		}
+		if total := a.clusters(); total*v.cluster != a.allocated || a.size > a.allocated || a.size <= a.allocated-v.cluster {
+			v.bad("record %d: attribute %#x %q: %d clusters, %d allocated, size %d", f.record, a.typ, a.name, total, a.allocated, a.size)
+		}
+	}
+}
+
+// extend adds the runs of a's further pieces, each of which follows on those before.
+func (v *checked) extend(f *checkedFile, a *checkedAttr) {
+	left := 0
+	for _, p := range f.pieces {
+		if p.lowest == 0 || p.typ != a.typ || p.name != a.name {
+			continue
+		}
+		left++
+		if slices.Max(p.raw[40:64]) != 0 {
+			v.bad("record %d: a further piece of attribute %#x %q has sizes", f.record, a.typ, a.name)
+		}
+	}
+	for more := true; more; {
+		more = false
+		for _, p := range f.pieces {
+			if p.lowest > 0 && p.lowest == a.clusters() && p.typ == a.typ && p.name == a.name {
+				a.runs = append(slices.Clone(a.runs), p.runs...)
+				left--
+				more = true
+			}
+		}
+	}
+	if left != 0 {
+		v.bad("record %d: pieces of attribute %#x %q overlap, or leave something out", f.record, a.typ, a.name)
+	}
 }
 
 func align8(n int) int { return (n + 7) &^ 7 }
@@ -272,15 +357,19 @@ func (v *checked) contents(a *checkedAttr) []byte {
 	if a.resident {
 		return a.value
 	}
-	b := make([]byte, 0, a.allocated)
-	for _, r := range a.runs {
+	return v.readRuns(a.runs)[:a.size]
+}
+
+func (v *checked) readRuns(runs [][2]int64) []byte {
+	var b []byte
+	for _, r := range runs {
 		if r[0] == hole {
 			b = append(b, make([]byte, r[1]*v.cluster)...)
 		} else {
 			b = append(b, v.read(r[0]*v.cluster, r[1]*v.cluster)...)
 		}
 	}
-	return b[:a.size]
+	return b
 }
 
 func (v *checked) readRecords() {
@@ -309,6 +398,9 @@ func (v *checked) readRecords() {
 			continue
 		}
 		f.attrs = append(f.attrs, a)
+	}
+	for _, f := range v.files {
+		v.join(f)
 	}
 }
 
@@ -358,7 +450,7 @@ func (v *checked) compareFolded(a, b []uint16) int {
 func (v *checked) checkLists() {
 	for _, f := range v.files {
 		byRecord := map[uint32][]*checkedAttr{}
-		for _, a := range f.attrs {
+		for _, a := range f.pieces {
 			byRecord[a.record] = append(byRecord[a.record], a)
 		}
 		for r, attrs := range byRecord {
@@ -393,24 +485,25 @@ func (v *checked) checkList(f *checkedFile, b []byte) {
 	for ; len(b) > 0; count++ {
 		n := int(le.Uint16(b[4:]))
 		where := uint32(le.Uint64(b[16:]))
-		i := slices.IndexFunc(f.attrs, func(a *checkedAttr) bool {
+		i := slices.IndexFunc(f.pieces, func(a *checkedAttr) bool {
 			return a.record == where && a.instance == le.Uint16(b[24:]) && a.typ == le.Uint32(b)
 		})
 		if i < 0 {
 			v.bad("record %d: the list names attribute %#x in record %d, which is not there", f.record, le.Uint32(b), where)
 			return
 		}
-		a := f.attrs[i]
-		if a.name != utf16le.Decode(b[b[7]:int(b[7])+2*int(b[6])]) || le.Uint64(b[8:]) != 0 {
+		a := f.pieces[i]
+		if a.name != utf16le.Decode(b[b[7]:int(b[7])+2*int(b[6])]) || int64(le.Uint64(b[8:])) != a.lowest {
 			v.bad("record %d: the list misnames attribute %#x", f.record, a.typ)
 		}
-		if last != nil && (last.typ > a.typ || last.typ == a.typ && v.compareFolded(utf16le.Units(last.name), utf16le.Units(a.name)) > 0) {
+		if last != nil && (last.typ > a.typ || last.typ == a.typ && v.compareFolded(utf16le.Units(last.name), utf16le.Units(a.name)) > 0) ||
+			a.lowest > 0 && (last.name != a.name || last.lowest >= a.lowest) {
 			v.bad("record %d: the list is not in order", f.record)
 		}
 		last, b = a, b[n:]
 	}
-	if count != len(f.attrs)-1 {
-		v.bad("record %d: the list names %d of %d attributes", f.record, count, len(f.attrs)-1)
+	if count != len(f.pieces)-1 {
+		v.bad("record %d: the list names %d of %d attributes", f.record, count, len(f.pieces)-1)
 	}
 }
 
@@ -466,9 +559,7 @@ func (v *checked) checkMetadata() {
 	if info := v.files[3].find(0x70, "").value; !bytes.Equal(info[8:], []byte{3, 1, 0, 0}) {
 		v.bad("$VOLUME_INFORMATION is % x", info)
 	}
-	if b := v.files[8].find(0x80, "$Bad"); b.size != v.clusters*v.cluster || len(b.runs) != 1 || b.runs[0][0] != hole {
-		v.bad("$BadClus:$Bad is %v, %d bytes", b.runs, b.size)
-	}
+	v.checkBad(v.files[8].find(0x80, "$Bad"))
 	if b := v.files[7].find(0x80, ""); b.runs[0][0] != 0 || b.size < 8192 {
 		v.bad("$Boot is %v", b.runs)
 	}
@@ -483,5 +574,22 @@ func (v *checked) checkMetadata() {
 	sort.Ints(records)
 	if !slices.Equal(records[:16], []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}) {
 		v.bad("system records are %v", records[:16])
+	}
+}
+
+// checkBad checks that bad clusters stand at their own addresses, the rest of $Bad is a hole.
+func (v *checked) checkBad(a *checkedAttr) {
+	at := int64(0)
+	for i, r := range a.runs {
+		if r[0] != hole && r[0] != at || i > 0 && (r[0] == hole) == (a.runs[i-1][0] == hole) {
+			v.bad("$BadClus:$Bad has run %v at %d", r, at)
+		}
+		if r[0] != hole {
+			v.badClusters += r[1]
+		}
+		at += r[1]
+	}
+	if a.size != v.clusters*v.cluster {
+		v.bad("$BadClus:$Bad has %d bytes", a.size)
 	}
 }

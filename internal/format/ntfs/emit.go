@@ -23,8 +23,10 @@ type sparseSource interface {
 	live(p *Plan) []span
 }
 
-// span is a range of bytes of a source.
+// span is a range: of bytes of a source, or of clusters.
 type span struct{ start, end int64 }
+
+func (s span) length() int64 { return s.end - s.start }
 
 // piece is where part of a source goes: length bytes from byte at of it, to byte offset of the
 // volume.
@@ -36,16 +38,23 @@ type piece struct {
 // maxRegion bounds a region: enough for few large writes, and a multiple of every unit inside.
 const maxRegion = 1 << 20
 
-func (p *Plan) addPieces(m metadata, offset int64) {
+// addPieces lists what of some metadata is not zero, and where it goes.
+func (p *Plan) addPieces(m metadata) {
+	parts := []span{{0, m.size}}
 	if s, ok := m.source.(sparseSource); ok {
-		for _, part := range s.live(p) {
-			p.cutPieces(piece{offset + part.start, part.end - part.start, part.start, s})
-		}
-		return
+		parts = s.live(p)
 	}
-	p.cutPieces(piece{offset, m.size, 0, m.source})
+	var one [1]extent
+	for _, e := range p.extents(m.slot, m.size, one[:]) {
+		from, to := e.vcn*p.g.cluster, e.end()*p.g.cluster
+		for _, part := range parts {
+			start, end := max(part.start, from), min(part.end, to)
+			p.cutPieces(piece{e.lcn*p.g.cluster + start - from, end - start, start, m.source})
+		}
+	}
 }
 
+// cutPieces adds a piece, in parts that fit into regions; none when it has no length.
 func (p *Plan) cutPieces(whole piece) {
 	for whole.length > 0 {
 		n := min(whole.length, maxRegion)
@@ -144,31 +153,37 @@ func (p *Plan) putBoot(b []byte) {
 }
 
 // firstCluster is where the first attribute of a system file that has clusters starts.
-func (p *Plan) firstCluster(r uint32) int64 { return p.slots[p.files[r].slots] }
+func (p *Plan) firstCluster(r uint32) int64 {
+	var one [1]extent
+	return p.extents(int32(p.files[r].slots), 0, one[:])[0].lcn
+}
 
 // clusterBitmapSource is $Bitmap.
 type clusterBitmapSource struct{}
 
+// fill says that everything is in use but what is free, also what is past the end of the volume.
 func (clusterBitmapSource) fill(p *Plan, b []byte, off int64) error {
-	first := off * 8
-	end := first + int64(len(b))*8
-	for _, s := range p.usedClusters() {
-		setBits(b, max(s.start, first)-first, min(s.end, end)-first)
+	at := off * 8
+	first, end := at, at+int64(len(b))*8
+	i := sort.Search(len(p.free), func(i int) bool { return p.free[i].end > first })
+	for ; i < len(p.free) && p.free[i].start < end; i++ {
+		setBits(b, at-first, p.free[i].start-first)
+		at = p.free[i].end
 	}
+	setBits(b, at-first, end-first)
 	return nil
 }
 
-// live leaves out the zeros of the free space after the data.
+// live leaves out the zeros of long stretches of free space.
 func (clusterBitmapSource) live(p *Plan) []span {
-	used := (p.layout.dataEnd + 7) / 8
-	tail := max(used, p.g.clusters()/8)
-	return []span{{0, used}, {tail, p.g.bitmapSize()}}
-}
-
-// usedClusters are the clusters in use, and those past the end of the volume that $Bitmap counts.
-func (p *Plan) usedClusters() []span {
-	l := &p.layout
-	return []span{{0, l.metaEnd}, {l.dataStart, l.dataEnd}, {p.g.clusters(), p.g.bitmapSize() * 8}}
+	const least = 4096 // bytes, less is not worth a region of its own
+	var free []span
+	for _, s := range p.free {
+		if s = (span{(s.start + 7) / 8, s.end / 8}); s.length() >= least {
+			free = append(free, s)
+		}
+	}
+	return between(0, p.g.bitmapSize(), free)
 }
 
 // recordBitmapSource is $MFT:$BITMAP.
@@ -177,7 +192,11 @@ type recordBitmapSource struct{}
 func (recordBitmapSource) fill(p *Plan, b []byte, off int64) error {
 	first := off * 8
 	end := first + int64(len(b))*8
-	for _, s := range []span{{0, reservedEnd}, {recordQuota, systemEnd}, {firstUser, int64(p.nextFree)}} {
+	used := []span{{0, reservedEnd}, {recordQuota, systemEnd}, {firstUser, int64(p.nextFree)}}
+	if f := p.files[recordMFT].more; f > 0 {
+		used = append(used, span{mftMore, mftMore + int64(p.more[f-1].count)})
+	}
+	for _, s := range used {
 		setBits(b, max(s.start, first)-first, min(s.end, end)-first)
 	}
 	return nil
@@ -219,25 +238,6 @@ func (recordSource) fill(p *Plan, b []byte, off int64) error {
 	return nil
 }
 
-// holder returns the file that record r belongs to, or nil when it is free.
-func (p *Plan) holder(r uint32) *file {
-	if r < systemEnd {
-		if f := &p.files[r]; f.records > 0 {
-			return f
-		}
-		return nil
-	}
-	if r < firstUser || r >= p.nextFree {
-		return nil
-	}
-	users := p.files[systemEnd:]
-	i := sort.Search(len(users), func(i int) bool { return users[i].record > r })
-	if i == 0 {
-		return &p.files[recordRoot]
-	}
-	return &users[i-1]
-}
-
 // putFree writes a record that is not in use.
 func (p *Plan) putFree(b []byte, r uint32) {
 	at := attributesAt(p.g.record)
@@ -245,22 +245,6 @@ func (p *Plan) putFree(b []byte, r uint32) {
 	h.put(b)
 	le.PutUint32(b[at:], typeEnd)
 	protect(b, usaRecord)
-}
-
-// prepare lists a file's attributes with all that is decided about them.
-func (p *Plan) prepare(f *file, list []attribute) []attribute {
-	list, _, err := p.arrange(p.describe(f, list))
-	if err != nil {
-		return nil // planFile would have failed
-	}
-	slot := f.slots
-	for i := range list {
-		if a := &list[i]; a.outside && !a.hole {
-			a.lcn = p.slots[slot]
-			slot++
-		}
-	}
-	return list
 }
 
 // recordWriter writes records one after the other.
@@ -273,7 +257,7 @@ type recordWriter struct {
 
 // put writes record r.
 func (w *recordWriter) put(b []byte, r uint32) error {
-	f := w.p.holder(r)
+	f, k := w.p.holder(r)
 	if f == nil {
 		w.p.putFree(b, r)
 		return nil
@@ -281,16 +265,13 @@ func (w *recordWriter) put(b []byte, r uint32) error {
 	if f != w.file {
 		w.file, w.list = f, w.p.prepare(f, w.list[:0])
 	}
-	if r == f.record {
-		return w.putRecord(b, f, 0)
-	}
-	return w.putRecord(b, f, int(r-f.extra)+1)
+	return w.putRecord(b, f, k)
 }
 
 func (w *recordWriter) putRecord(b []byte, f *file, k int) error {
-	h := recordHeader{sequence: f.sequence, flags: recordInUse, number: f.number(k)}
+	h := recordHeader{sequence: f.sequence, flags: recordInUse, number: w.p.number(f, k)}
 	if k > 0 {
-		h.sequence, h.base = 1, f.reference()
+		h.sequence, h.base = systemSequence(h.number), f.reference()
 	} else {
 		h.flags |= f.recordFlags()
 	}
@@ -367,7 +348,7 @@ func (p *Plan) putValue(b []byte, f *file, list []attribute, a *attribute) error
 	case typeStandardInformation:
 		p.putInformation(b, f)
 	case typeAttributeList:
-		putList(b, f, list)
+		p.putList(b, f, list)
 	case typeFileName:
 		p.putFileName(b, &p.links[a.link])
 	case typeIndexRoot:
@@ -408,7 +389,7 @@ func (p *Plan) readResident(c tree.Content) ([]byte, error) {
 }
 
 // putList writes the attribute list: every attribute but the list itself, and its record.
-func putList(b []byte, f *file, list []attribute) {
+func (p *Plan) putList(b []byte, f *file, list []attribute) {
 	for i := range list {
 		a := &list[i]
 		if a.typ == typeAttributeList {
@@ -416,7 +397,8 @@ func putList(b []byte, f *file, list []attribute) {
 		}
 		where := f.reference()
 		if a.record > 0 {
-			where = reference(f.number(int(a.record)), 1)
+			r := p.number(f, int(a.record))
+			where = reference(r, systemSequence(r))
 		}
 		b = b[a.putListEntry(b, where):]
 	}

@@ -20,6 +20,7 @@ type file struct {
 	slots    uint32      // its first entry in Plan.slots
 	first    int32       // its first link
 	security uint32
+	more     int32 // 1 + its position in Plan.more
 	records  uint16
 	sequence uint16
 	inside   bool // the unnamed data is resident
@@ -27,14 +28,6 @@ type file struct {
 }
 
 func (f *file) reference() uint64 { return reference(f.record, f.sequence) }
-
-// number returns the number of the file's k-th record.
-func (f *file) number(k int) uint32 {
-	if k == 0 {
-		return f.record
-	}
-	return f.extra + uint32(k-1)
-}
 
 // fileOf returns the position in Plan.files of a node of the tree.
 func (p *Plan) fileOf(n *tree.Node) int32 {

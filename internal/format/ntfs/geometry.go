@@ -90,11 +90,11 @@ func (g *geometry) bitmapSize() int64 { return (g.clusters() + 63) / 64 * 8 }
 func (g *geometry) logSize() int64 {
 	n := int64(64 << 20)
 	switch volume := g.sectors() * g.sector; {
-	case volume < 2<<20:
+	case volume < logSteps[0]:
 		n = 256 << 10
-	case volume < 4e6:
+	case volume < logSteps[1]:
 		n = 512 << 10
-	case volume < 12<<30:
+	case volume < logSteps[2]:
 		n = max(2<<20, volume/200)
 	}
 	return n &^ (g.cluster - 1)
@@ -105,3 +105,6 @@ func (g *geometry) sparseShift() int {
 	const unit = 64 << 10
 	return min(4, bits.TrailingZeros64(uint64(unit/g.cluster)))
 }
+
+// logSteps are the sizes of volumes from which on $LogFile is longer.
+var logSteps = [...]int64{2 << 20, 4e6, 12 << 30}

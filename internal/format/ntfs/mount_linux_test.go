@@ -31,6 +31,18 @@ func TestMount(t *testing.T) {
 	}
 }
 
+// TestMountBad compares volumes in pieces with what ntfs-3g shows of them.
+func TestMountBad(t *testing.T) {
+	tr := piecesTree(t)
+	for _, c := range badCases(96 << 20) {
+		t.Run(c.name, func(t *testing.T) {
+			v := oracle.WholeFile(saved(t, build(t, tr, c.o)))
+			m := mounted{t: t, dir: oracle.MountNTFS(t, v), tr: tr, records: map[*tree.Node]uint64{}}
+			m.directory("", tr.Root)
+		})
+	}
+}
+
 type mounted struct {
 	t       *testing.T
 	dir     string
@@ -211,5 +223,18 @@ func TestMountCanFail(t *testing.T) {
 	}
 	if v := fmt.Sprint(checkVolume(bytes.NewReader(m), int64(len(m))).problems); v != "[]" {
 		t.Errorf("the checker minds: %s", v)
+	}
+}
+
+// TestMountReserved has ntfs-3g read what others filled.
+func TestMountReserved(t *testing.T) {
+	for name, o := range reserveCases() {
+		t.Run(name, func(t *testing.T) {
+			b, want := filled(t, o, reservedFiles(t))
+			v := oracle.WholeFile(saved(t, b))
+			oracle.NTFSFix(t, v)
+			m := mounted{t: t, dir: oracle.MountNTFS(t, v), tr: want, records: map[*tree.Node]uint64{}}
+			m.directory("", want.Root)
+		})
 	}
 }

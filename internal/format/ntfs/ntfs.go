@@ -45,6 +45,9 @@ type Options struct {
 	// are taken from it, the BIOS parameter block is always ours. Nil for a volume that no BIOS
 	// boots from.
 	BootCode []byte
+	// Bad are ranges of bytes that the volume must not use. They belong to $BadClus then, as Windows
+	// keeps track of bad clusters. What does not fit between them in one piece is cut.
+	Bad []volume.Run
 	// ReadResident returns all of a content that is kept inside an MFT record, of which Emit asks
 	// for each once. It must check what it reads. Nil means tree.ReadAll: good where small contents
 	// can be read one by one; a solid medium is better read once, in its order (see Residents).
@@ -76,17 +79,28 @@ type Plan struct {
 	o Options
 	g geometry
 
-	files    []file // the system's by record number, then the tree's nodes in the order of Seq
-	links    []link
-	slots    []int64 // first clusters: of each attribute that has clusters, file by file
+	files []file // the system's by record number, then the tree's nodes in the order of Seq
+	links []link
+	// slots are first clusters: of each attribute that has clusters, file by file, the attribute
+	// list last. Negative ones stand for fragments: -1-i for fragment i.
+	slots    []int64
 	security *security
 	system   [systemEnd]*systemFile
 	records  uint32 // of the MFT
 	nextFree uint32 // the first record not in use, after all that are
 
-	front, middle, back []metadata // what metadata needs clusters, in the order of the volume
-	data                []content
-	layout              layout
+	bad       []span     // clusters, in order
+	free      []span     // clusters, in order, once all is placed
+	fragments []fragment // what is not in one run
+	more      []more     // records for these
+
+	metadata []metadata // in the order in which it is placed
+	urgent   int        // the first of them, which come before reserved
+	lists    []metadata // attribute lists, when they are placed last
+	grown    []metadata // those of lists that keep their length, and new ones
+	reserved []content
+	data     []content
+	space    *space // while it is laid out
 
 	placements []placement
 	pieces     []piece
@@ -94,16 +108,10 @@ type Plan struct {
 	regionAt   []int32 // the first piece of each region
 }
 
-// layout is how the volume's clusters are used: metadata up to metaEnd, then a gap in which the MFT
-// can grow without being split, then the data.
-type layout struct {
-	metaEnd, dataStart, dataEnd int64
-}
-
-// placement is volume.Placement in less memory: a content is never in more than one run.
+// placement is volume.Placement in less memory: nearly every content is in one run.
 type placement struct {
 	content tree.Content
-	lcn     int64
+	lcn     int64 // as in Plan.slots
 }
 
 // NewPlan lays out a volume that holds t. It reads nothing but the tree. Contents are laid out in
@@ -120,8 +128,8 @@ func NewPlan(t *tree.Tree, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// Required returns the length in bytes of the smallest partition that holds t. o.Size does not
-// count.
+// Required returns the length in bytes of the smallest partition that holds t, as any longer one
+// does. o.Size does not count. o.Bad counts in full wherever it is, but not the room that its cutting things up may take.
 func Required(t *tree.Tree, o Options) (int64, error) {
 	o.Size = 1 << 40 // any that is surely allowed: what depends on it is counted again below
 	p, err := survey(t, o)
@@ -134,19 +142,27 @@ func Required(t *tree.Tree, o Options) (int64, error) {
 // Size is the length of the partition in bytes.
 func (p *Plan) Size() int64 { return p.g.size }
 
-// Placements yields every content that has clusters, by ascending address. That is also the order
-// of the medium; the copies of a content that several files have follow one another.
+// Placements yields every content that has clusters and is not reserved, in the order of the medium;
+// the copies of a content that several files have follow one another. Addresses ascend where nothing
+// is in pieces.
 func (p *Plan) Placements() iter.Seq[volume.Placement] {
 	return func(yield func(volume.Placement) bool) {
-		var run [1]volume.Run
+		var runs []volume.Run
+		one := make([]extent, 1)
 		for _, pl := range p.placements {
-			size := pl.content.Size()
-			run[0] = volume.Run{Offset: pl.lcn * p.g.cluster, Length: p.g.clustersFor(size) * p.g.cluster}
-			if !yield(volume.Placement{Content: pl.content, Runs: run[:]}) {
+			runs = runs[:0]
+			for _, e := range p.extentsAt(pl.lcn, pl.content.Size(), one) {
+				runs = append(runs, p.run(e))
+			}
+			if !yield(volume.Placement{Content: pl.content, Runs: runs}) {
 				return
 			}
 		}
 	}
+}
+
+func (p *Plan) run(e extent) volume.Run {
+	return volume.Run{Offset: e.lcn * p.g.cluster, Length: e.count * p.g.cluster}
 }
 
 // Residents yields the contents that Emit puts into MFT records, in the order of the records.
@@ -172,12 +188,13 @@ func (p *Plan) Residents() iter.Seq[tree.Content] {
 // between them is placements or stays zero.
 func (p *Plan) Regions() []volume.Run { return p.regions }
 
-// Find returns where the unnamed data of a file of the tree is. It has no run when it is empty,
-// stands in the file's MFT record, or is kept compressed.
+// Find returns where the unnamed data of a file of the tree is. It is not in one run (ok is false)
+// when it is empty, stands in the file's MFT record, is kept compressed, or had to be cut because of
+// bad ranges.
 func (p *Plan) Find(n *tree.Node) (run volume.Run, ok bool) {
 	for _, a := range p.prepare(&p.files[p.fileOf(n)], nil) {
-		if a.typ == typeData && a.name == "" && a.outside && !a.hole {
-			return volume.Run{Offset: a.lcn * p.g.cluster, Length: p.g.clustersFor(a.size) * p.g.cluster}, true
+		if a.typ == typeData && a.name == "" && a.outside && !a.hole && a.extents == nil {
+			return p.run(extent{lcn: a.lcn, count: p.g.clustersFor(a.size)}), true
 		}
 	}
 	return volume.Run{}, false
@@ -186,11 +203,8 @@ func (p *Plan) Find(n *tree.Node) (run volume.Run, ok bool) {
 // Record returns the number of the MFT record of a file of the tree.
 func (p *Plan) Record(n *tree.Node) uint32 { return p.files[p.fileOf(n)].record }
 
-// Used is the number of bytes in clusters that are in use.
-func (p *Plan) Used() int64 {
-	l := &p.layout
-	return (l.metaEnd + l.dataEnd - l.dataStart) * p.g.cluster
-}
+// Used is the number of bytes in clusters that are in use, or bad.
+func (p *Plan) Used() int64 { return p.g.clusters()*p.g.cluster - p.Free() }
 
 // Free is the number of bytes in clusters that are not in use.
-func (p *Plan) Free() int64 { return p.g.clusters()*p.g.cluster - p.Used() }
+func (p *Plan) Free() int64 { return total(p.free) * p.g.cluster }

@@ -1,26 +1,11 @@
 package ntfs
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
-
-// metadata is something of the writer's own that needs clusters.
-type metadata struct {
-	slot   int
-	size   int64
-	source source
-}
-
-// content is a content that needs clusters.
-type content struct {
-	slot     int
-	position int64 // in the medium
-	c        tree.Content
-}
 
 // survey finds out everything about the volume but the addresses.
 func survey(t *tree.Tree, o Options) (*Plan, error) {
@@ -34,8 +19,12 @@ func survey(t *tree.Tree, o Options) (*Plan, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
+	bad, err := g.badClusters(o.Bad)
+	if err != nil {
+		return nil, err
+	}
 	nodes := t.Nodes()
-	p := &Plan{t: t, o: o, g: g, files: make([]file, systemEnd+len(nodes)-1), nextFree: firstUser}
+	p := &Plan{t: t, o: o, g: g, bad: bad, files: make([]file, systemEnd+len(nodes)-1), nextFree: firstUser}
 	for _, n := range nodes {
 		f := &p.files[p.fileOf(n)]
 		f.node, f.sequence = n, 1
@@ -57,10 +46,9 @@ func survey(t *tree.Tree, o Options) (*Plan, error) {
 func (p *Plan) planNodes(nodes []*tree.Node) error {
 	var scratch []attribute
 	for _, n := range nodes {
-		f := &p.files[p.fileOf(n)]
-		var err error
-		if err = checkNode(n); err == nil {
-			scratch, err = p.planFile(f, scratch, &p.middle)
+		err := checkNode(n)
+		if err == nil {
+			scratch, err = p.planFile(p.fileOf(n), scratch, &p.metadata)
 		}
 		if err != nil {
 			return fault.In(pathOf(n), err)
@@ -78,7 +66,8 @@ func pathOf(n *tree.Node) string {
 
 // planFile gives a file its records and lists what of it needs clusters: metadata in into, contents
 // in p.data. It returns scratch, maybe grown.
-func (p *Plan) planFile(f *file, scratch []attribute, into *[]metadata) ([]attribute, error) {
+func (p *Plan) planFile(number int32, scratch []attribute, into *[]metadata) ([]attribute, error) {
+	f := &p.files[number]
 	scratch = p.growIndex(f, scratch)
 	list, records, err := p.arrange(p.describe(f, scratch[:0]))
 	if err != nil {
@@ -89,6 +78,7 @@ func (p *Plan) planFile(f *file, scratch []attribute, into *[]metadata) ([]attri
 	}
 	p.takeRecords(f, records)
 	f.slots = uint32(len(p.slots))
+	listed := -1
 	for i := range list {
 		a := &list[i]
 		if a.typ == typeData && a.name == "" {
@@ -97,18 +87,38 @@ func (p *Plan) planFile(f *file, scratch []attribute, into *[]metadata) ([]attri
 		if !a.outside || a.hole {
 			continue
 		}
-		slot := len(p.slots)
-		p.slots = append(p.slots, 0)
-		switch {
-		case a.content != nil:
-			p.data = append(p.data, content{slot, tree.Position(a.content), a.content})
-		case a.source != nil:
-			*into = append(*into, metadata{slot, a.size, a.source})
-		default:
-			*into = append(*into, metadata{slot, a.size, &valueSource{f, a.typ, a.name}})
+		if a.typ == typeAttributeList { // has the last of the slots
+			listed = len(*into)
+			*into = append(*into, metadata{0, number, a.size, &valueSource{f, a.typ, a.name}})
+			continue
 		}
+		p.need(number, f, a, into)
+	}
+	if listed >= 0 {
+		(*into)[listed].slot = p.newSlot()
 	}
 	return list, nil
+}
+
+// need lists an attribute that needs clusters.
+func (p *Plan) need(number int32, f *file, a *attribute, into *[]metadata) {
+	slot := p.newSlot()
+	switch _, reserved := a.content.(*tree.Reserved); {
+	case reserved:
+		p.reserved = append(p.reserved, content{slot, number, 0, a.content})
+	case a.content != nil:
+		p.data = append(p.data, content{slot, number, tree.Position(a.content), a.content})
+	case a.source != nil:
+		*into = append(*into, metadata{slot, number, a.size, a.source})
+	default:
+		*into = append(*into, metadata{slot, number, a.size, &valueSource{f, a.typ, a.name}})
+	}
+}
+
+// newSlot makes room for one more address.
+func (p *Plan) newSlot() int32 {
+	p.slots = append(p.slots, 0)
+	return int32(len(p.slots) - 1)
 }
 
 // growIndex gives a directory's index blocks if it does not fit into the record.
@@ -145,15 +155,21 @@ const (
 	recordUnit   = 64 // and a multiple of this many
 )
 
+// recordsFor is how long an MFT is in which the records up to next are in use.
+func recordsFor(next uint32) uint32 {
+	return (next + spareRecords + recordUnit - 1) / recordUnit * recordUnit
+}
+
 // planSystem plans the volume's own files, once all others are known.
 func (p *Plan) planSystem() error {
-	p.records = (p.nextFree + spareRecords + recordUnit - 1) / recordUnit * recordUnit
+	p.records = recordsFor(p.nextFree)
 	if err := p.describeSystem(); err != nil {
 		return err
 	}
+	var front, back []metadata
 	for _, r := range []uint32{recordBoot, recordMirror, recordAttrDef, recordUpCase, recordBitmap, recordSecure,
 		recordQuota, recordObjID, recordReparse, recordLog} {
-		if err := p.planSystemFile(r, &p.front); err != nil {
+		if err := p.planSystemFile(r, &front); err != nil {
 			return err
 		}
 	}
@@ -161,16 +177,39 @@ func (p *Plan) planSystem() error {
 		if p.system[r] == nil || p.files[r].records > 0 {
 			continue
 		}
-		if err := p.planSystemFile(r, &p.back); err != nil {
+		if err := p.planSystemFile(r, &back); err != nil {
 			return err
 		}
 	}
-	slices.Reverse(p.back) // the MFT itself comes last, with free space behind it
+	slices.Reverse(back) // the MFT itself comes last, with free space behind it
+	p.metadata = slices.Concat(front, p.metadata, back)
+	if len(p.bad)+len(p.reserved) > 0 {
+		p.orderInPieces()
+	}
 	return nil
 }
 
+// orderInPieces changes the order for a volume whose free space is in pieces: what must not be cut
+// comes first, attribute lists come last.
+func (p *Plan) orderInPieces() {
+	var urgent, others []metadata
+	for _, m := range p.metadata {
+		v, ok := m.source.(*valueSource)
+		switch {
+		case m.file == recordMirror || m.isMFT():
+			urgent = append(urgent, m)
+		case ok && v.typ == typeAttributeList:
+			p.lists = append(p.lists, m)
+		default:
+			others = append(others, m)
+		}
+	}
+	p.urgent = len(urgent)
+	p.metadata = slices.Concat(urgent, others)
+}
+
 func (p *Plan) planSystemFile(r uint32, into *[]metadata) error {
-	if _, err := p.planFile(&p.files[r], nil, into); err != nil {
+	if _, err := p.planFile(int32(r), nil, into); err != nil {
 		return err
 	}
 	if n := p.files[r].records; n != 1 {
@@ -179,10 +218,24 @@ func (p *Plan) planSystemFile(r uint32, into *[]metadata) error {
 	return nil
 }
 
-// required returns the length in bytes of the smallest partition that holds what was surveyed.
+// required returns the length in bytes of the smallest partition that holds what was surveyed, such
+// that any longer one does too: from some sizes on the log is longer by more than the size is.
 func (p *Plan) required() int64 {
-	fixed := int64(0)
-	for _, list := range [][]metadata{p.front, p.middle, p.back} {
+	size := p.requiredFrom(0)
+	for _, step := range logSteps {
+		at := (step + 2*p.g.sector - 1) / p.g.sector * p.g.sector // the first partition of that step
+		if need := p.requiredFrom(at); size < at && need > at {
+			size = need
+		}
+	}
+	return size
+}
+
+// requiredFrom returns the length of the smallest partition of at least size bytes that holds what
+// was surveyed. If that is more than size, it has whole clusters.
+func (p *Plan) requiredFrom(size int64) int64 {
+	fixed := total(p.bad)
+	for _, list := range [][]metadata{p.metadata, p.lists} {
 		for _, m := range list {
 			switch m.source.(type) {
 			case clusterBitmapSource, onesSource: // depend on the size of the volume
@@ -191,74 +244,17 @@ func (p *Plan) required() int64 {
 			}
 		}
 	}
-	for _, c := range p.data {
-		fixed += p.g.clustersFor(c.c.Size())
+	for _, list := range [][]content{p.data, p.reserved} {
+		for _, c := range list {
+			fixed += p.g.clustersFor(c.c.Size())
+		}
 	}
 	g := p.g
-	for clusters := fixed; ; {
-		g.size = clusters*g.cluster + g.sector
+	for g.size = size; ; {
 		need := fixed + g.clustersFor(g.bitmapSize()) + g.clustersFor(g.logSize())
-		if need <= clusters {
+		if need <= g.clusters() {
 			return g.size
 		}
-		clusters = need
+		g.size = need*g.cluster + g.sector
 	}
-}
-
-// place assigns every address.
-func (p *Plan) place() error {
-	if need := p.required(); need > p.g.size {
-		return fault.Invalidf("the files need a partition of %d bytes, %d are available", need, p.g.size)
-	}
-	p.divide()
-	lcn := p.placeMetadata(0, p.front)
-	lcn = p.placeMetadata(lcn, p.middle)
-	if lcn = p.placeMetadata(lcn, p.back); lcn != p.layout.metaEnd {
-		return fault.Bugf("metadata ends at cluster %d, planned was %d", lcn, p.layout.metaEnd)
-	}
-	p.placeData()
-	p.placeBackup()
-	p.cutRegions()
-	return nil
-}
-
-// divide decides which clusters are metadata and which are data. After the MFT, which is the last of
-// the metadata, some stay free for it to grow into: as many as it has now, but no more than an
-// eighth of what is free.
-func (p *Plan) divide() {
-	l := &p.layout
-	for _, list := range [][]metadata{p.front, p.middle, p.back} {
-		for _, m := range list {
-			l.metaEnd += p.g.clustersFor(m.size)
-		}
-	}
-	data := int64(0)
-	for _, c := range p.data {
-		data += p.g.clustersFor(c.c.Size())
-	}
-	gap := min(p.g.clustersFor(int64(p.records)*p.g.record), (p.g.clusters()-l.metaEnd-data)/8)
-	l.dataStart = l.metaEnd + gap
-	l.dataEnd = l.dataStart + data
-}
-
-func (p *Plan) placeMetadata(lcn int64, list []metadata) int64 {
-	for _, m := range list {
-		p.slots[m.slot] = lcn
-		p.addPieces(m, lcn*p.g.cluster)
-		lcn += p.g.clustersFor(m.size)
-	}
-	return lcn
-}
-
-// placeData lays the contents out in the order of the medium.
-func (p *Plan) placeData() {
-	slices.SortStableFunc(p.data, func(a, b content) int { return cmp.Compare(a.position, b.position) })
-	lcn := p.layout.dataStart
-	p.placements = make([]placement, len(p.data))
-	for i, c := range p.data {
-		p.slots[c.slot] = lcn
-		p.placements[i] = placement{c.c, lcn}
-		lcn += p.g.clustersFor(c.c.Size())
-	}
-	p.data = nil
 }

@@ -319,12 +319,16 @@ func TestBadResident(t *testing.T) {
 	}
 }
 
-// TestDeterministic builds the same tree twice.
+// TestDeterministic builds the same tree twice, also in pieces.
 func TestDeterministic(t *testing.T) {
-	make := func() memory {
-		return build(t, randomTree(t, rand.New(rand.NewPCG(9, 9)), 500), options(64<<20))
-	}
-	if !bytes.Equal(make(), make()) {
-		t.Error("two builds differ")
+	plain, bad := options(64<<20), options(64<<20)
+	bad.Bad = chopped(bad, 3)
+	for _, o := range []ntfs.Options{plain, bad} {
+		make := func() memory {
+			return build(t, randomTree(t, rand.New(rand.NewPCG(9, 9)), 500), o)
+		}
+		if !bytes.Equal(make(), make()) {
+			t.Error("two builds differ")
+		}
 	}
 }

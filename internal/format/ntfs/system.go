@@ -128,8 +128,8 @@ func (p *Plan) describeLarge() {
 		p.give(r, stream(typeData, "", size, src))
 		p.system[r].size = size
 	}
-	data(recordMFT, int64(p.records)*p.g.record, recordSource{})
-	p.give(recordMFT, stream(typeBitmap, "", (int64(p.records)+63)/64*8, recordBitmapSource{}))
+	data(recordMFT, p.mftSize(), recordSource{})
+	p.give(recordMFT, stream(typeBitmap, "", p.mftBitmapSize(), recordBitmapSource{}))
 	data(recordMirror, p.g.mirrorSize(), recordSource{})
 	data(recordLog, p.g.logSize(), onesSource{})
 	table := attrDefTable()
@@ -141,6 +141,9 @@ func (p *Plan) describeLarge() {
 	data(recordUpCase, int64(len(upcase)), bytesSource(upcase))
 	p.give(recordUpCase, small(typeData, "$Info", upcaseInfo(upcase)))
 }
+
+func (p *Plan) mftSize() int64       { return int64(p.records) * p.g.record }
+func (p *Plan) mftBitmapSize() int64 { return (int64(p.records) + 63) / 64 * 8 }
 
 // upcaseInfo is $UpCase:$Info, which Windows 8 and later write: the CRC-64 of the table, and the
 // version of the system that made it, left zero as mkntfs does.
