@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -18,6 +19,8 @@ import (
 // Ntfs3Job is a volume for Ntfs3.
 type Ntfs3Job struct {
 	Volume Volume
+	// SectorSize is the disk's, in bytes, 0 for 512.
+	SectorSize int
 	// Edits are made first, on a mount for writing: the image is changed then.
 	Edits []guest.Edit
 }
@@ -108,7 +111,8 @@ func (k linuxKernel) machineArgs(dir string, jobs []Ntfs3Job) ([]string, error) 
 		orders = append(orders, order)
 		args = append(args,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,cache=unsafe,read-only=%s,file=%s", i, onOff(len(job.Edits) == 0), escape(job.Volume.Path)),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s%[1]d", i, guest.SerialPrefix))
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s%[1]d,logical_block_size=%[3]d,physical_block_size=%[3]d",
+				i, guest.SerialPrefix, cmp.Or(job.SectorSize, 512)))
 	}
 	return args, k.initramfs(filepath.Join(dir, "initramfs"), orders)
 }

@@ -39,6 +39,8 @@ func TestNtfs3(t *testing.T) {
 		o.ClusterSize = cluster
 		return o
 	}
+	advanced := options(64 << 20)
+	advanced.SectorSize = 4096
 	volumes := []ntfs3Volume{
 		{"empty", tree.New(anyTime), options(3 << 20)},
 		{"resident", residentTree(t), options(16 << 20)},
@@ -50,6 +52,7 @@ func TestNtfs3(t *testing.T) {
 		{"random", linuxTree(t, 31, 2000), options(256 << 20)},
 		{"clusters of 512", linuxTree(t, 32, 400), sized(64<<20, 512)},
 		{"clusters of 64K", linuxTree(t, 33, 600), sized(512<<20, 64<<10)},
+		{"sectors of 4K", linuxTree(t, 36, 300), advanced},
 		{"16 TiB", linuxTree(t, 34, 100), sized(16<<40, 64<<10)},
 	}
 	edited := []ntfs3Volume{
@@ -58,7 +61,7 @@ func TestNtfs3(t *testing.T) {
 	}
 	var jobs []oracle.Ntfs3Job
 	for _, v := range volumes {
-		jobs = append(jobs, oracle.Ntfs3Job{Volume: oracle.WholeFile(v.write(t))})
+		jobs = append(jobs, oracle.Ntfs3Job{Volume: oracle.WholeFile(v.write(t)), SectorSize: int(v.options.SectorSize)})
 	}
 	for _, v := range edited {
 		jobs = append(jobs, oracle.Ntfs3Job{Volume: oracle.WholeFile(v.write(t)), Edits: editsOf(v.tree)})
@@ -194,33 +197,58 @@ func soundAfterEdits(t *testing.T, v oracle.Volume) {
 	oracle.JudgeNTFS(t, v)
 }
 
-// write puts the volume into a file, where files may be long.
+// write puts the volume into a file, with holes for zeros.
 func (v ntfs3Volume) write(t *testing.T) string {
 	t.Helper()
 	p, err := ntfs.NewPlan(v.tree, v.options)
 	if err != nil {
 		t.Fatalf("%s: %v", v.name, err)
 	}
-	dir := t.TempDir()
-	if v.options.Size >= 16<<40 { // ext4 has no files of that length, tmpfs has
-		if dir, err = os.MkdirTemp("/dev/shm", "winbake"); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-	}
-	f, err := os.Create(filepath.Join(dir, "volume.img"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := longFile(t, v.options.Size)
 	defer f.Close()
-	if err := f.Truncate(v.options.Size); err != nil {
-		t.Fatal(err)
-	}
-	if err := volume.Write(f, p); err != nil {
+	if err := volume.Write(sparse{f}, p); err != nil {
 		t.Fatal(err)
 	}
 	return f.Name()
 }
+
+// longFile makes a file of zeros where files may be that long: ext4 ends below 16 TiB, tmpfs does not.
+func longFile(t *testing.T, size int64) *os.File {
+	t.Helper()
+	shared, err := os.MkdirTemp("/dev/shm", "winbake")
+	if err == nil {
+		t.Cleanup(func() { os.RemoveAll(shared) })
+	}
+	for _, dir := range []string{t.TempDir(), shared} {
+		f, err := os.Create(filepath.Join(dir, "volume.img"))
+		if err != nil {
+			continue
+		}
+		if err := f.Truncate(size); err == nil {
+			return f
+		}
+		f.Close()
+	}
+	oracle.Missing(t, "there is no place for a file of %d bytes", size)
+	return nil
+}
+
+// sparse leaves zeros out.
+type sparse struct{ f *os.File }
+
+func (s sparse) WriteAt(p []byte, off int64) (int, error) {
+	const unit = 64 << 10
+	for at := 0; at < len(p); at += unit {
+		if b := p[at:min(at+unit, len(p))]; !bytes.Equal(b, zeroUnit[:len(b)]) {
+			if n, err := s.f.WriteAt(b, off+int64(at)); err != nil {
+				return at + n, err
+			}
+		}
+	}
+	return len(p), nil
+}
+
+var zeroUnit [64 << 10]byte
 
 // linuxTree is a random tree without what the driver cannot show: names that are no Unicode, of which
 // it leaves the lone surrogates out, and links that lead nowhere.
