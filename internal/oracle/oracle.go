@@ -9,6 +9,8 @@
 //     one artefact each and object in the program's own words.
 //   - CompareNTFS compares two volumes file by file with all NT metadata; WimlibNTFS makes the one to
 //     compare with.
+//   - Ntfs3 boots a Linux kernel in QEMU and has its driver read and change volumes; CompareNtfs3 compares
+//     what it shows with a tree.
 //   - RealTreeWIM and BenchWIM make material from the machine's own files, once, in a cache.
 //   - Measure and MeasurePairs time whole processes.
 package oracle
