@@ -31,16 +31,17 @@ type Finder struct {
 const (
 	hash3Bits    = 12
 	minHash4Bits = 12
-	maxHash4Bits = 16
+	maxHash4Bits = 18
 )
 
 // Reset begins a chunk and returns its copy, which may be changed before the first Find.
 func (f *Finder) Reset(src []byte) []byte {
 	f.base += uint32(f.n)
 	f.n = len(src)
-	if f.head3 == nil || f.base > 1<<31 {
+	width := min(max(bits.Len(uint(f.n)), minHash4Bits), maxHash4Bits)
+	if len(f.head4) < 1<<width || f.base > 1<<31 {
 		f.head3 = make([]uint32, 1<<hash3Bits)
-		f.head4 = make([]uint32, 1<<maxHash4Bits)
+		f.head4 = make([]uint32, max(1<<width, len(f.head4)))
 		f.base = 1
 	}
 	if len(f.prev) < f.n {
@@ -49,7 +50,7 @@ func (f *Finder) Reset(src []byte) []byte {
 	}
 	copy(f.b, src)
 	clear(f.b[f.n:][:Pad])
-	f.shift = 32 - uint(min(max(bits.Len(uint(f.n)), minHash4Bits), maxHash4Bits))
+	f.shift = 32 - uint(width)
 	return f.b[:f.n]
 }
 
