@@ -18,14 +18,12 @@ const MaxSymbols = 1024
 
 // The parts of a table entry. An entry of a symbol is its payload plus its codeword's length: the
 // low six bits of the payload are therefore added to the length, which lets a payload count bits
-// that follow the codeword. Bits 29 and 30 of a payload must be clear.
+// that follow the codeword. Bit 30 of a payload must be clear.
 const (
 	// BitsMask selects the bits to consume.
 	BitsMask = 0x3f
 	// Link marks a root entry that leads to a subtable; see Sub.
 	Link = 1 << 30
-	// Empty marks, together with Link, every root entry of a code that has no symbols.
-	Empty = 1 << 29
 
 	linkShift = 8
 )
@@ -53,7 +51,7 @@ func TableSize(n, rootBits, maxLen int) int {
 }
 
 // Sub returns the subtable index that a Link entry leads to, given the bits after the root's, left
-// aligned. An Empty entry has no subtable.
+// aligned.
 func Sub(link uint32, rest uint64) uint32 {
 	return link>>linkShift&0xffff + uint32(rest>>1>>(63-link&BitsMask))
 }
@@ -63,23 +61,24 @@ func Sub(link uint32, rest uint64) uint32 {
 // room that TableSize asks for.
 //
 // A code without any symbol is legal, as the formats use it for alphabets that a block does not
-// need: its entries are all Link|Empty, and Build reports empty. Any other incomplete code is not.
-func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) (empty bool, err error) {
+// need. A decoder that meets it nevertheless reads symbol 0 without a codeword. Any other incomplete
+// code is not legal.
+func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) error {
 	var b builder
 	if err := b.sort(lengths); err != nil {
-		return false, err
+		return err
 	}
 	root := table[:1<<rootBits]
 	if b.used == 0 {
 		for i := range root {
-			root[i] = Link | Empty
+			root[i] = payload[0]
 		}
-		return true, nil
+		return nil
 	}
 	payload = payload[:len(lengths)]
 	first := b.fillRoot(root, rootBits, payload)
 	b.fillSubs(table, rootBits, first, payload)
-	return false, nil
+	return nil
 }
 
 // builder holds the symbols of a code in the order of their codewords.

@@ -15,7 +15,6 @@ const (
 	fine problem = iota
 	badOffset
 	badLength
-	badSymbol
 )
 
 // decodeFast decodes dst[pos:end] up to where the longest match could cross end, or its copy the end
@@ -60,10 +59,6 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			have |= 56
 			le := d.lengthTable[buf>>(64-lengthRoot)]
 			if le&huffman.Link != 0 {
-				if le&huffman.Empty != 0 {
-					bad = badSymbol
-					break
-				}
 				le = d.lengthTable[huffman.Sub(le, buf<<lengthRoot)]
 			}
 			length += int(le >> 8 & 0xff)
@@ -79,10 +74,6 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 		}
 		if e&flagAligned != 0 {
 			ae := d.aligned[buf>>(64-alignedRoot)]
-			if ae&huffman.Empty != 0 {
-				bad = badSymbol
-				break
-			}
 			buf <<= ae & 63
 			have -= uint(ae)
 			v = v<<3 | ae>>8&7
