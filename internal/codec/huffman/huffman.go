@@ -90,9 +90,7 @@ type builder struct {
 
 // sort counts the lengths, checks that they describe a code, and orders the symbols.
 func (b *builder) sort(lengths []uint8) error {
-	for _, l := range lengths {
-		b.count[l]++
-	}
+	b.countLengths(lengths)
 	b.used = len(lengths) - b.count[0]
 	if b.used == 0 {
 		return nil
@@ -119,18 +117,43 @@ func (b *builder) sort(lengths []uint8) error {
 	return nil
 }
 
+// countLengths counts in four places: most lengths are zeros, and adding to one number takes its time.
+func (b *builder) countLengths(lengths []uint8) {
+	var n [4][MaxLen + 16]uint16 // more than MaxLen+1, so that a masked length needs no check
+	for ; len(lengths) >= 4; lengths = lengths[4:] {
+		n[0][lengths[0]&31]++
+		n[1][lengths[1]&31]++
+		n[2][lengths[2]&31]++
+		n[3][lengths[3]&31]++
+	}
+	for _, l := range lengths {
+		n[0][l&31]++
+	}
+	for l := range b.count {
+		b.count[l] = int(n[0][l] + n[1][l] + n[2][l] + n[3][l])
+	}
+}
+
 // fillRoot enters the codewords that fit the root, which are its first entries, and returns how
 // many there are.
 func (b *builder) fillRoot(root []uint32, rootBits int, payload []uint32) (symbols int) {
 	at := 0
-	for l := 1; l <= rootBits; l++ {
+	for l := 1; l <= rootBits-2; l++ {
 		span := 1 << (rootBits - l)
 		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
 			e := payload[s] + uint32(l)
-			run := root[at : at+span]
-			for i := range run {
-				run[i] = e
+			for run := root[at : at+span]; len(run) >= 4; run = run[4:] {
+				run[0], run[1], run[2], run[3] = e, e, e, e
 			}
+			at += span
+		}
+		symbols += b.count[l]
+	}
+	for l := max(rootBits-1, 1); l <= rootBits; l++ { // most codewords, with one or two entries each
+		span := 1 << (rootBits - l)
+		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
+			e := payload[s] + uint32(l)
+			root[at], root[at+span-1] = e, e
 			at += span
 		}
 		symbols += b.count[l]
