@@ -6,9 +6,9 @@ set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages=(wimtools ntfs-3g libhivex-bin libwin-hivex-perl python3-hivex chntpw libregf-utils libvhdi-utils
-  qemu-utils qemu-system-x86 ovmf gdisk fdisk dosfstools mtools p7zip-full grub-common nasm attr fuse3 xz-utils)
+  qemu-utils qemu-system-x86 ovmf gdisk fdisk dosfstools mtools p7zip-full grub-common nasm attr fuse3 xz-utils python3)
 programs=(wimlib-imagex ntfs-3g mkntfs hivexsh hivexregedit reged regfexport vhdiinfo qemu-img
-  qemu-system-x86_64 sgdisk sfdisk fsck.fat mcopy 7z grub-fstest nasm getfattr fusermount3 xz)
+  qemu-system-x86_64 sgdisk sfdisk fsck.fat mcopy 7z grub-fstest nasm getfattr fusermount3 xz python3)
 
 missing=()
 for p in "${programs[@]}"; do command -v "$p" >/dev/null || missing+=("$p"); done
