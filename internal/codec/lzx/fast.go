@@ -30,8 +30,8 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 		ip += int(^have >> 3 & 7)
 		have |= 56
 
-		// 56 bits suffice for a literal of at most mainRoot bits and a short match: its codeword of
-		// 16 bits and 17 of the offset, or 14 and an aligned symbol of 7. A long match refills.
+		// 56 bits suffice for two literals of at most mainRoot bits and a short match: its codeword of
+		// 16 bits and 17 of the offset. A length or aligned symbol refills.
 		e := d.mainTable[buf>>(64-mainRoot)]
 		if int32(e) < 0 {
 			dst[pos] = byte(e >> 8)
@@ -39,6 +39,13 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			buf <<= e & 63
 			have -= uint(e)
 			e = d.mainTable[buf>>(64-mainRoot)]
+			if int32(e) < 0 {
+				dst[pos] = byte(e >> 8)
+				pos++
+				buf <<= e & 63
+				have -= uint(e)
+				e = d.mainTable[buf>>(64-mainRoot)]
+			}
 		}
 		if e&huffman.Link != 0 {
 			e = d.mainTable[huffman.Sub(e, buf<<mainRoot)]
@@ -73,24 +80,21 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			have -= uint(x)
 		}
 		if e&flagAligned != 0 {
+			buf |= binary.BigEndian.Uint64(in[ip:ip+8]) >> (have & 63)
+			ip += int(^have >> 3 & 7)
+			have |= 56
 			ae := d.aligned[buf>>(64-alignedRoot)]
 			buf <<= ae & 63
 			have -= uint(ae)
 			v = v<<3 | ae>>8&7
 		}
 		offset := s.base + v&s.mask
-		switch e >> slotShift & slotMask {
-		case 0:
-			offset = d.recent[0]
-		case 1:
-			offset = d.recent[1]
-			d.recent[1] = d.recent[0]
-		case 2:
-			offset = d.recent[2]
-			d.recent[2] = d.recent[0]
-		default:
+		if slot := e >> slotShift & slotMask; slot >= numRepeats {
 			d.recent[2] = d.recent[1]
 			d.recent[1] = d.recent[0]
+		} else {
+			offset = d.recent[slot]
+			d.recent[slot] = d.recent[0]
 		}
 		d.recent[0] = offset
 		if uint(offset) > uint(pos) {
