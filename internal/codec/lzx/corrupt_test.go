@@ -1,6 +1,8 @@
 package lzx
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -104,6 +106,20 @@ func TestMatchAcrossBlockEnd(t *testing.T) {
 	s.uncompressed(1, 1, 1, "more")
 	err := newDecoder(t, MinWindow).Decode(make([]byte, 8), s.done())
 	wantCorrupt(t, err, "match at output byte 1 crosses the end of its block at 4")
+}
+
+// TestLongMatchAcrossBlockEnd has the longest match end a byte behind its block, wherever in a round of
+// decodeFast it comes.
+func TestLongMatchAcrossBlockEnd(t *testing.T) {
+	for n := 1; n < 12; n++ {
+		s := newStream(MinWindow)
+		s.verbatim(n+maxMatch-1, mainCode, lengthCode)
+		s.literals(strings.Repeat("a", n))
+		s.match(0, maxMatch, 0)
+		s.uncompressed(1, 1, 1, strings.Repeat("more", 100))
+		err := newDecoder(t, MinWindow).Decode(make([]byte, s.size), s.done())
+		wantCorrupt(t, err, fmt.Sprintf("match at output byte %d crosses the end of its block at %d", n, n+maxMatch-1))
+	}
 }
 
 // TestTruncatedStream cuts a stream with every kind of block at every byte.

@@ -17,10 +17,10 @@ const (
 	badLength
 )
 
-// decodeFast decodes dst[pos:end] up to where the longest match could cross end, or its copy the end
-// of dst, and returns the new position. Away from the ends, nothing but match offsets needs checking.
+// decodeFast decodes dst[pos:end] up to where a round, at most two literals and the longest match, could
+// cross end, or the match's copy the end of dst, and returns the new position. Away from the ends, nothing but match offsets needs checking.
 func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
-	stop := min(end-maxMatch, len(dst)-maxMatch-lz.Slack)
+	stop := min(end-maxMatch-1, len(dst)-maxMatch-lz.Slack)
 	in := d.r.in
 	ip, buf, have := d.r.pos, d.r.buf, d.r.have
 	last := len(in) - inputPad/2
