@@ -8,7 +8,10 @@
 // one word it has to load anyway.
 package huffman
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // MaxLen is the longest codeword of any code this package builds, in bits.
 const MaxLen = 16
@@ -96,7 +99,7 @@ func (b *builder) sort(lengths []uint8) error {
 		return nil
 	}
 	space := 1
-	var next [MaxLen + 1]int
+	var next [MaxLen + 16]int // as in countLengths
 	for l, at := 1, 0; l <= MaxLen; l++ {
 		space = space<<1 - b.count[l]
 		if space < 0 {
@@ -108,10 +111,16 @@ func (b *builder) sort(lengths []uint8) error {
 	if space != 0 {
 		return ErrIncomplete
 	}
-	for s, l := range lengths {
-		if l != 0 {
-			b.sorted[next[l]] = uint16(s)
-			next[l]++
+	next[0] = b.used // those without a codeword go behind the others, which nobody reads
+	for s := 0; s < len(lengths); s += 8 {
+		n := min(8, len(lengths)-s)
+		if n == 8 && binary.LittleEndian.Uint64(lengths[s:s+8]) == 0 {
+			continue
+		}
+		for i, l := range lengths[s : s+n] {
+			at := &next[l&31]
+			b.sorted[*at&(MaxSymbols-1)] = uint16(s + i)
+			*at++
 		}
 	}
 	return nil
@@ -138,22 +147,25 @@ func (b *builder) countLengths(lengths []uint8) {
 // many there are.
 func (b *builder) fillRoot(root []uint32, rootBits int, payload []uint32) (symbols int) {
 	at := 0
-	for l := 1; l <= rootBits-2; l++ {
+	for l := 1; l <= rootBits-3; l++ {
 		span := 1 << (rootBits - l)
 		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
 			e := payload[s] + uint32(l)
-			for run := root[at : at+span]; len(run) >= 4; run = run[4:] {
-				run[0], run[1], run[2], run[3] = e, e, e, e
+			for run := root[at : at+span]; len(run) >= 8; run = run[8:] {
+				run[0], run[1], run[2], run[3], run[4], run[5], run[6], run[7] = e, e, e, e, e, e, e, e
 			}
 			at += span
 		}
 		symbols += b.count[l]
 	}
-	for l := max(rootBits-1, 1); l <= rootBits; l++ { // most codewords, with one or two entries each
+	for l := max(rootBits-2, 1); l <= rootBits; l++ { // most codewords, with few entries each
 		span := 1 << (rootBits - l)
 		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
 			e := payload[s] + uint32(l)
-			root[at], root[at+span-1] = e, e
+			root[at], root[at+span/2] = e, e
+			if span == 4 {
+				root[at+1], root[at+3] = e, e
+			}
 			at += span
 		}
 		symbols += b.count[l]

@@ -16,6 +16,8 @@
 package xpress
 
 import (
+	"encoding/binary"
+
 	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lz"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -109,9 +111,12 @@ func (d *Decoder) readCode(src []byte) error {
 	if len(src) < headerSize {
 		return fault.Corruptf(int64(len(src)), "XPRESS: %d bytes are too few for the codeword lengths", len(src))
 	}
-	for i, b := range src[:headerSize] {
-		d.lengths[2*i] = b & 15
-		d.lengths[2*i+1] = b >> 4
+	for i := 0; i < headerSize; i += 4 { // four bytes become eight lengths
+		x := uint64(binary.LittleEndian.Uint32(src[i : i+4]))
+		x = (x | x<<16) & 0x0000ffff0000ffff
+		x = (x | x<<8) & 0x00ff00ff00ff00ff
+		x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
+		binary.LittleEndian.PutUint64(d.lengths[2*i:2*i+8], x)
 	}
 	if err := huffman.Build(d.table[:], rootBits, d.lengths[:], payload); err != nil {
 		return fault.Corruptf(0, "XPRESS: %v", err)
