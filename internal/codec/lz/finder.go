@@ -38,7 +38,7 @@ const (
 func (f *Finder) Reset(src []byte) []byte {
 	f.base += uint32(f.n)
 	f.n = len(src)
-	width := min(max(bits.Len(uint(f.n)), minHash4Bits), maxHash4Bits)
+	width := min(max(bits.Len(uint(max(f.n, 1)-1)), minHash4Bits), maxHash4Bits)
 	if len(f.head4) < 1<<width || f.base > 1<<31 {
 		f.head3 = make([]uint32, 1<<hash3Bits)
 		f.head4 = make([]uint32, max(1<<width, len(f.head4)))
