@@ -118,13 +118,31 @@ func (f *Finder) Find(pos, least int) (length, distance int) {
 	return length, distance
 }
 
-// Match returns how long the match at pos from the given distance back is, at most most.
-func (f *Finder) Match(pos, distance, most int) int {
-	b := f.b
-	if x := Load(b, pos-distance) ^ Load(b, pos); x != 0 {
-		return min(bits.TrailingZeros64(x)/8, most)
+// Repeated returns the longest match of two bytes or more at pos from one of the given distances back,
+// at most most, and which one it is; or length 0.
+func (f *Finder) Repeated(pos int, distances []int, most int) (length, which int) {
+	x := Load(f.b, pos)
+	length = 1
+	for i, d := range distances {
+		if d > pos {
+			continue
+		}
+		y := Load(f.b, pos-d) ^ x
+		if y&0xffff != 0 {
+			continue
+		}
+		n := bits.TrailingZeros64(y) / 8 // 8 for all
+		if y == 0 {
+			n = f.extend(pos-d, pos, most)
+		}
+		if n = min(n, most); n > length {
+			length, which = n, i
+		}
 	}
-	return min(f.extend(pos-distance, pos, most), most)
+	if length == 1 {
+		return 0, 0
+	}
+	return length, which
 }
 
 // extend returns how many bytes at p and pos are the same, up to most; four are known to be.
