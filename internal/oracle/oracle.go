@@ -11,6 +11,8 @@
 //     compare with.
 //   - Ntfs3 boots a Linux kernel in QEMU and has its driver read and change volumes; CompareNtfs3 compares
 //     what it shows with a tree.
+//   - DecodeWOF and DecodeChunks expand chunks with a decoder in Python, written from the specifications;
+//     WimlibDecode and WimlibEncode call libwim's codecs.
 //   - RealTreeWIM and BenchWIM make material from the machine's own files, once, in a cache.
 //   - Measure and MeasurePairs time whole processes.
 package oracle

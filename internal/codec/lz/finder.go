@@ -31,16 +31,17 @@ type Finder struct {
 const (
 	hash3Bits    = 12
 	minHash4Bits = 12
-	maxHash4Bits = 16
+	maxHash4Bits = 18
 )
 
 // Reset begins a chunk and returns its copy, which may be changed before the first Find.
 func (f *Finder) Reset(src []byte) []byte {
 	f.base += uint32(f.n)
 	f.n = len(src)
-	if f.head3 == nil || f.base > 1<<31 {
+	width := min(max(bits.Len(uint(max(f.n, 1)-1)), minHash4Bits), maxHash4Bits)
+	if len(f.head4) < 1<<width || f.base > 1<<31 {
 		f.head3 = make([]uint32, 1<<hash3Bits)
-		f.head4 = make([]uint32, 1<<maxHash4Bits)
+		f.head4 = make([]uint32, max(1<<width, len(f.head4)))
 		f.base = 1
 	}
 	if len(f.prev) < f.n {
@@ -49,7 +50,7 @@ func (f *Finder) Reset(src []byte) []byte {
 	}
 	copy(f.b, src)
 	clear(f.b[f.n:][:Pad])
-	f.shift = 32 - uint(min(max(bits.Len(uint(f.n)), minHash4Bits), maxHash4Bits))
+	f.shift = 32 - uint(width)
 	return f.b[:f.n]
 }
 
@@ -117,13 +118,31 @@ func (f *Finder) Find(pos, least int) (length, distance int) {
 	return length, distance
 }
 
-// Match returns how long the match at pos from the given distance back is, at most most.
-func (f *Finder) Match(pos, distance, most int) int {
-	b := f.b
-	if x := Load(b, pos-distance) ^ Load(b, pos); x != 0 {
-		return min(bits.TrailingZeros64(x)/8, most)
+// Repeated returns the longest match of two bytes or more at pos from one of the given distances back,
+// at most most, and which one it is; or length 0.
+func (f *Finder) Repeated(pos int, distances []int, most int) (length, which int) {
+	x := Load(f.b, pos)
+	length = 1
+	for i, d := range distances {
+		if d > pos {
+			continue
+		}
+		y := Load(f.b, pos-d) ^ x
+		if y&0xffff != 0 {
+			continue
+		}
+		n := bits.TrailingZeros64(y) / 8 // 8 for all
+		if y == 0 {
+			n = f.extend(pos-d, pos, most)
+		}
+		if n = min(n, most); n > length {
+			length, which = n, i
+		}
 	}
-	return min(f.extend(pos-distance, pos, most), most)
+	if length == 1 {
+		return 0, 0
+	}
+	return length, which
 }
 
 // extend returns how many bytes at p and pos are the same, up to most; four are known to be.

@@ -51,6 +51,34 @@ func longest(b []byte, pos int) (length, distance int) {
 	return length, distance
 }
 
+// TestRepeated compares with counting byte by byte.
+func TestRepeated(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var f Finder
+	for range 2000 {
+		b := make([]byte, 1+r.IntN(100))
+		for i := range b {
+			b[i] = byte(r.IntN(2) * r.IntN(2) * r.IntN(2))
+		}
+		f.Reset(b)
+		pos, limit := r.IntN(len(b)), 1+r.IntN(60)
+		distances := []int{1 + r.IntN(100), 1 + r.IntN(10), 1 + r.IntN(10)}
+		want, at := 0, 0
+		for i, d := range distances {
+			n := 0
+			for d <= pos && n < limit && pos+n < len(b) && b[pos+n] == b[pos+n-d] {
+				n++
+			}
+			if n >= 2 && n > want {
+				want, at = n, i
+			}
+		}
+		if n, i := f.Repeated(pos, distances, min(limit, len(b)-pos)); n != want || i != at {
+			t.Fatalf("match of %d with %d, want %d with %d", n, i, want, at)
+		}
+	}
+}
+
 // TestFinderBase has the positions of ever new chunks come to the end of their range.
 func TestFinderBase(t *testing.T) {
 	b := bytes.Repeat([]byte("abcdefgh"), 100)

@@ -84,17 +84,13 @@ func (p *parser) look(pos int) (best choice) {
 			best = choice{length, numRepeats, offset, gain}
 		}
 	}
-	for i, r := range p.recent {
-		if r > pos {
-			continue
-		}
-		n := p.finder.Match(pos, r, most)
+	if n, i := p.finder.Repeated(pos, p.recent[:], most); n > 0 {
 		gain := n*literalBits - repeatBits
 		if n >= longMatch {
 			gain -= longBits
 		}
-		if n >= minMatch && gain > best.gain {
-			best = choice{n, i, r, gain}
+		if gain > best.gain {
+			best = choice{n, i, p.recent[i], gain}
 		}
 	}
 	return best
