@@ -1,4 +1,4 @@
-// Package bake turns install media into a bootable disk. It is the whole flow: media, tree, edits,
+// Package bake turns install media, or a disk that Windows is on, into a bootable disk. It is the whole flow: media, tree, edits,
 // layout, image. It knows nothing of Packer.
 package bake
 
