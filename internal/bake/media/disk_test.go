@@ -9,10 +9,13 @@ import (
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
+	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/volume"
 )
 
 // put writes a file into a tree that is under test.
@@ -71,7 +74,7 @@ func TestTwoWindows(t *testing.T) {
 		t.Error(err)
 	}
 	i := m.Images()[1]
-	if i.ProductType != "ServerNT" && i.InstallationType != "Client" || i.Arch != "amd64" || i.DefaultLanguage != "en-US" || i.Modified == 0 {
+	if i.ProductType != "WinNT" || i.InstallationType != "Client" || i.Arch != "amd64" || i.DefaultLanguage != "en-US" || i.Modified == 0 {
 		t.Errorf("%+v", i)
 	}
 	if m.Fingerprint(1) == m.Fingerprint(2) {
@@ -106,21 +109,20 @@ func TestLeftBehind(t *testing.T) {
 			put(t, tr, path, []byte("wake"))
 		}
 	})
-	for _, m := range []*Medium{open(t, file(t, format(t, full, "", windowsSize)))} {
-		for range 2 { // the tree that was loaded first, and another
-			tr, err := m.Tree(1)
-			if err != nil {
-				t.Fatal(err)
+	m := open(t, file(t, format(t, full, "", windowsSize)))
+	for range 2 { // the tree that was loaded first, and another
+		tr, err := m.Tree(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range gone {
+			if tr.Find(path) != nil {
+				t.Errorf("%s came along", path)
 			}
-			for _, path := range gone {
-				if tr.Find(tree.Split(path)[0]) != nil && tr.Find(path) != nil {
-					t.Errorf("%s came along", path)
-				}
-			}
-			for _, path := range kept {
-				if tr.Find(path) == nil {
-					t.Errorf("%s is missing", path)
-				}
+		}
+		for _, path := range kept {
+			if tr.Find(path) == nil {
+				t.Errorf("%s is missing", path)
 			}
 		}
 	}
@@ -321,6 +323,68 @@ func compareTrees(t *testing.T, want, got *tree.Tree) {
 	}
 	if files != 0 {
 		t.Errorf("%d entries too many", files)
+	}
+}
+
+// TestLargeSectors opens a disk whose sectors have 4,096 bytes, behind an MBR that does not say so.
+func TestLargeSectors(t *testing.T) {
+	p, err := ntfs.NewPlan(stand(t, nil), ntfs.Options{Size: windowsSize, SectorSize: 4096, Label: "4Kn"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := make(memory, 2*windowsSize)
+	if err := volume.Write(m[mib:], p); err != nil {
+		t.Fatal(err)
+	}
+	m[446+4] = disk.TypeNTFS
+	binary.LittleEndian.PutUint32(m[446+8:], mib/4096)
+	binary.LittleEndian.PutUint32(m[446+12:], windowsSize/4096)
+	m[510], m[511] = 0x55, 0xAA
+	if i, err := open(t, file(t, m)).Find("4Kn"); err != nil || i.EditionID != "ServerStandard" {
+		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+// TestCompressedByWOF gets a file that Windows keeps compressed as what it decodes to. Its one chunk
+// did not become shorter, and so is stored as it is.
+func TestCompressedByWOF(t *testing.T) {
+	want := bytes.Repeat([]byte("short"), 200)
+	compressed := stand(t, func(tr *tree.Tree) {
+		put(t, tr, "Windows/notepad.exe", make([]byte, len(want)))
+		n := tr.Find("Windows/notepad.exe").Node
+		n.Streams = []tree.Stream{{Name: "WofCompressedData", Data: tree.Bytes(want)}}
+		n.Ensure().Reparse = &tree.Reparse{Tag: 0x80000017, Data: []byte{1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}}
+	})
+	tr, err := open(t, file(t, format(t, compressed, "", windowsSize))).Tree(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := tr.Find("Windows/notepad.exe").Node
+	if got, err := tree.ReadAll(n.Data, mib); err != nil || !bytes.Equal(got, want) || n.Reparse() != nil || len(n.Streams) != 0 {
+		t.Errorf("%q, %v, reparse point %v, %d streams", got, err, n.Reparse(), len(n.Streams))
+	}
+}
+
+// TestOrder has the contents of a volume say where they lie, which is the order that a bake reads
+// them in, and no hash that nobody knows.
+func TestOrder(t *testing.T) {
+	tr, err := open(t, file(t, format(t, stand(t, nil), "", windowsSize))).Tree(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := map[int64]string{}
+	for path, e := range tr.Walk() {
+		if tree.SizeOf(e.Node.Data) < 4096 || len(e.Node.Names) > 1 {
+			continue
+		}
+		at := tree.Position(e.Node.Data)
+		if _, blob := e.Node.Data.(tree.Blob); blob || at <= 0 || at >= windowsSize || places[at] != "" {
+			t.Errorf("%s: at %#x, where there is %q", path, at, places[at])
+		}
+		places[at] = path
+	}
+	if len(places) == 0 {
+		t.Error("no contents")
 	}
 }
 
