@@ -16,9 +16,11 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/spool"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
 
 // Progress hears how far a bake is. Its methods are called one at a time.
@@ -32,15 +34,18 @@ type Progress interface {
 // Bake is one bake in progress. Its stages are called once each, in order; Close always. A stage that
 // failed may be tried again, which is what Packer's -on-error=ask offers.
 type Bake struct {
-	c      Config
-	medium *media.Medium
-	image  media.Image
-	tree   *tree.Tree
-	disk   *layout.Disk
-	boot   bootFiles
-	plan   *layout.Plan
-	out    *outputs
-	inputs []Input
+	c         Config
+	medium    *media.Medium
+	image     media.Image
+	tree      *tree.Tree
+	disk      *layout.Disk
+	windows   boot.Windows // what the image is, from InstallBoot on
+	boot      bootFiles
+	spool     *spool.File  // of contents that Compact has compressed; nil where there are none
+	compacted *CompactInfo // nil for a volume that is not
+	plan      *layout.Plan
+	out       *outputs
+	inputs    []Input
 }
 
 // Result is a finished bake.
@@ -87,6 +92,7 @@ func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Re
 		b.LoadTree,
 		func(context.Context) error { return b.provision(provision) },
 		b.InstallBoot,
+		b.Compact,
 		b.Plan,
 		b.Write,
 		b.Verify,
@@ -208,6 +214,11 @@ func (b *Bake) Verify(ctx context.Context) error {
 		if err := image.Verify(ctx, b.plan, o.file); err != nil {
 			return fault.In(o.name, err)
 		}
+		if b.c.VerifyContents {
+			if err := b.verifyContents(ctx, o.file); err != nil {
+				return fault.In(o.name, err)
+			}
+		}
 		if err := o.finish(&b.c, b.disk); err != nil {
 			return fault.In(o.name, err)
 		}
@@ -236,6 +247,9 @@ func (b *Bake) Close() error {
 	var err error
 	if b.out != nil {
 		err = b.out.discard()
+	}
+	if b.spool != nil {
+		err = errors.Join(err, b.spool.Close())
 	}
 	if b.medium != nil {
 		err = errors.Join(err, b.medium.Close())

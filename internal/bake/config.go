@@ -59,6 +59,13 @@ type Config struct {
 	Locale string
 	// BootDevices is how the boot configuration names partitions; empty means Explicit.
 	BootDevices BootDevices
+	// Compact keeps the files of the Windows volume compressed by the Windows Overlay Filter, as
+	// CompactOS does. Files that the boot loader reads are not. What the medium has compressed with
+	// the same algorithm is copied as it is, without being decoded.
+	Compact Compact
+	// VerifyContents reads every file back from the finished disk and compares its SHA-1 with the
+	// medium's.
+	VerifyContents bool
 	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
 	UseEX bool
 	// BuildTime stamps what the bake creates; zero takes the image's own last change.
@@ -94,6 +101,9 @@ func (c *Config) Problems() []error {
 	}
 	if c.BootDevices != "" && c.BootDevices != Explicit && c.BootDevices != Locate {
 		add("boot_devices: %q is not one of %q", c.BootDevices, []BootDevices{Explicit, Locate})
+	}
+	if err := c.compactProblem(); err != nil {
+		out = append(out, err)
 	}
 	out = append(out, c.formatProblems()...)
 	if len([]rune(c.Label)) > 32 {

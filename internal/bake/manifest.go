@@ -62,6 +62,8 @@ type DiskInfo struct {
 	Partitions []PartitionInfo `json:"partitions"`
 	// BootRecords says where the boot records came from: "winbake" or a path in the media.
 	BootRecords map[string]string `json:"boot_records,omitempty"`
+	// Compact says how the files of the Windows volume are compressed, if they are.
+	Compact *CompactInfo `json:"compact,omitempty"`
 }
 
 // PartitionInfo is one partition.
@@ -133,7 +135,7 @@ func (b *Bake) Windows() WindowsInfo {
 
 func (b *Bake) diskInfo() DiskInfo {
 	d := b.disk
-	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins}
+	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins, Compact: b.compacted}
 	if d.MBR() {
 		info.ID = fmt.Sprintf("%08x", d.Signature)
 	}

@@ -1,12 +1,11 @@
-// Package lzx decodes LZX as Windows Imaging files use it: every chunk stands alone, its window is
+// Package lzx decodes and encodes LZX as Windows Imaging files use it: every chunk stands alone, its window is
 // the chunk size, and x86 call targets in it have been made absolute (the "E8" translation) as if
 // the chunk were a file of 12,000,000 bytes.
 //
 // The format is LZ77 with canonical Huffman codes, described by [MS-PATCH] section 2 and by the
 // "LZX data format" document of the CAB SDK. A WIM differs from a cabinet: there is no header bit
 // for the translation, a block's size has a one-bit short form for 32768, matches end at 257 bytes,
-// and nothing survives from one chunk to the next. Cabinets are not decoded here, and nothing is
-// compressed.
+// and nothing survives from one chunk to the next. Cabinets are not read or written here.
 //
 // The package is strict where the format leaves no doubt (codes must be complete, matches must stay
 // inside their block and inside the chunk, a run of code lengths must stay inside its alphabet) and
@@ -41,13 +40,20 @@ type Decoder struct {
 // NewDecoder returns a decoder for chunks of at most windowSize bytes, a power of two from MinWindow
 // to MaxWindow. The window size is part of the format: it decides the size of the main alphabet.
 func NewDecoder(windowSize int) (*Decoder, error) {
-	if windowSize < MinWindow || windowSize > MaxWindow || bits.OnesCount(uint(windowSize)) != 1 {
-		return nil, fault.Unsupportedf(fault.NoOffset,
-			"LZX window of %d bytes: want a power of two from %d to %d", windowSize, MinWindow, MaxWindow)
+	if err := checkWindow(windowSize); err != nil {
+		return nil, err
 	}
 	d := &Decoder{window: windowSize, mainSyms: numLiterals + numHeaders*numSlots(windowSize)}
 	d.r.grow(windowSize)
 	return d, nil
+}
+
+func checkWindow(size int) error {
+	if size < MinWindow || size > MaxWindow || bits.OnesCount(uint(size)) != 1 {
+		return fault.Unsupportedf(fault.NoOffset,
+			"LZX window of %d bytes: want a power of two from %d to %d", size, MinWindow, MaxWindow)
+	}
+	return nil
 }
 
 // Decode fills dst, one chunk's uncompressed size and at most the window size, from the compressed

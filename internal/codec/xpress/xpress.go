@@ -1,7 +1,7 @@
-// Package xpress decodes XPRESS with Huffman coding, "LZ77+Huffman" in [MS-XCA] sections 2.1 and 2.2,
-// as Windows Imaging files and compressed NTFS files use it: chunks of 4 to 64 KiB, each with one
-// Huffman code of its own. The plain LZ77 variant and chains of several codes in one stream, which
-// those formats do not have, are not decoded, and nothing is compressed.
+// Package xpress decodes and encodes XPRESS with Huffman coding, "LZ77+Huffman" in [MS-XCA] sections
+// 2.1 and 2.2, as Windows Imaging files and compressed NTFS files use it: chunks of 4 to 64 KiB, each
+// with one Huffman code of its own. The plain LZ77 variant, and chains of several codes in one stream,
+// are not here: those formats do not have them.
 //
 // A chunk begins with the lengths of 512 codewords, four bits each, the even symbol in the low half.
 // Symbols below 256 are literals. The others are matches: bits 0..3 of the symbol give the length

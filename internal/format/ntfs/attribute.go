@@ -20,6 +20,7 @@ type attribute struct {
 	fixed   bool   // must be resident
 	outside bool   // has clusters
 	hole    bool   // outside, but all of it is unallocated
+	sparse  bool   // a hole that is marked as one: $BadClus:$Bad is not
 
 	lcn      int64  // where its clusters start
 	record   uint16 // which of the file's records holds it: 0 is the base
@@ -43,7 +44,15 @@ func (a *attribute) length() int {
 }
 
 func (a *attribute) outsideLength() int {
-	return align8(outsideHead+a.nameBytes()) + runsReserve
+	return align8(a.outsideHead()+a.nameBytes()) + runsReserve
+}
+
+// outsideHead is the length of the head of an attribute that has clusters.
+func (a *attribute) outsideHead() int {
+	if a.sparse {
+		return outsideHead + 8 // with the number of bytes that are allocated
+	}
+	return outsideHead
 }
 
 // gain is how many bytes of its record moving the value outside saves; none if it must not move.
@@ -91,11 +100,21 @@ func (a *attribute) putResident(b []byte) (length int, value []byte) {
 // putOutside writes an attribute whose value is one run of clusters, or a hole, and returns its
 // length.
 func (a *attribute) putOutside(b []byte, g *geometry) int {
-	at := align8(outsideHead + a.nameBytes())
+	at := align8(a.outsideHead() + a.nameBytes())
 	count := g.clustersFor(a.size)
+	if a.sparse {
+		unit := int64(1) << g.sparseShift()
+		count = (count + unit - 1) / unit * unit
+	}
 	runs := appendRun(make([]byte, 0, runsReserve), count, a.lcn, a.hole)
 	length := align8(at + len(runs) + 1)
-	a.putHead(b, length, outsideHead)
+	a.putHead(b, length, a.outsideHead())
+	if a.sparse {
+		// Since Windows 7 holes come in units of 64 KiB, but no more than 16 clusters; the length in
+		// clusters is a multiple of that (A. Altaparmakov, linux-fsdevel).
+		le.PutUint16(b[12:], flagSparse)
+		le.PutUint16(b[0x22:], uint16(g.sparseShift()))
+	}
 	le.PutUint64(b[0x18:], uint64(count-1)) // highest VCN
 	le.PutUint16(b[0x20:], uint16(at))
 	le.PutUint64(b[0x28:], uint64(count*g.cluster))

@@ -12,8 +12,9 @@
 // security descriptors (in $Secure), reparse points, object ids and extended attributes; and the
 // files that mkntfs makes. $LogFile is empty in the form that Windows accepts after a clean
 // shutdown. Windows adds $RmMetadata and the change journal when it mounts the volume. Data is
-// written as it is: nothing is compressed, sparse or encrypted, and the attribute bits that say so
-// are dropped; an encrypted file is refused.
+// written as it is, or for a tree.Packed in the compressed form of the Windows Overlay Filter. The
+// attribute bits that say that a file was compressed, sparse or encrypted are dropped; an encrypted
+// file is refused.
 //
 // What is read is more: fragmented and sparse files, files compressed with LZNT1 or by the Windows
 // Overlay Filter. The log is not replayed, nothing is repaired, and encrypted contents cannot be
@@ -171,11 +172,11 @@ func (p *Plan) Residents() iter.Seq[tree.Content] {
 // between them is placements or stays zero.
 func (p *Plan) Regions() []volume.Run { return p.regions }
 
-// Find returns where the unnamed data of a file of the tree is. It has no run when it is empty or
-// stands in the file's MFT record.
+// Find returns where the unnamed data of a file of the tree is. It has no run when it is empty,
+// stands in the file's MFT record, or is kept compressed.
 func (p *Plan) Find(n *tree.Node) (run volume.Run, ok bool) {
 	for _, a := range p.prepare(&p.files[p.fileOf(n)], nil) {
-		if a.typ == typeData && a.name == "" && a.outside {
+		if a.typ == typeData && a.name == "" && a.outside && !a.hole {
 			return volume.Run{Offset: a.lcn * p.g.cluster, Length: p.g.clustersFor(a.size) * p.g.cluster}, true
 		}
 	}
