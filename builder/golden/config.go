@@ -35,14 +35,18 @@ type Config struct {
 
 // Which Windows the image is made from.
 type MediaConfig struct {
-	// The install media: a WIM file, or a folder that holds `sources/install.wim`, such as a
-	// mounted or unpacked ISO. A local path; relative paths start where Packer runs.
+	// What Windows comes from: a WIM file, a folder that holds `sources/install.wim`, such as a
+	// mounted or unpacked ISO, or a disk that Windows is on, such as one that an earlier bake made: a
+	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a fixed VHD, or an NTFS volume without a disk around
+	// it. What a file is, is told by its content. A local path; relative paths start where Packer
+	// runs.
 	Media string `mapstructure:"media" required:"true"`
 	// Which image of the media: its edition (`ServerStandardCore`), its name
-	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). One that does not exist is
+	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). Of a disk, the images are its
+	// volumes with Windows, and the label of the volume will do, too. One that does not exist is
 	// answered with a list of those that do. May be left out where there is only one.
 	Image string `mapstructure:"image"`
-	// What the WIM file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
+	// What the WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
 	// prefix. The bake fails, and leaves no image, when it does not. `none`, or leaving it out,
 	// checks nothing; the manifest records the hash in any case.
 	MediaChecksum string `mapstructure:"media_checksum"`
@@ -112,8 +116,8 @@ type RecordConfig struct {
 	// post-processors and to HCP Packer. `WinRE` is set by winbake.
 	Tags map[string]string `mapstructure:"tags"`
 	// The time that everything new in the image carries, in RFC 3339 form
-	// (`2026-01-31T12:00:00Z`). Defaults to when the image in the media was last changed: the same
-	// inputs give the same bytes, whenever they are baked.
+	// (`2026-01-31T12:00:00Z`). Defaults to when the image in the media was last changed, of a disk
+	// when its registry was: the same inputs give the same bytes, whenever they are baked.
 	BuildTime string `mapstructure:"build_time"`
 	// What the disk's identifiers are derived from; any text. Images that are to be attached to
 	// one machine at the same time need different ones. Defaults to the media's own identity.

@@ -1,4 +1,4 @@
-// Package bake turns install media into a bootable disk. It is the whole flow: media, tree, edits,
+// Package bake turns install media, or a disk that Windows is on, into a bootable disk. It is the whole flow: media, tree, edits,
 // layout, image. It knows nothing of Packer.
 package bake
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -18,7 +19,6 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/spool"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
@@ -36,7 +36,7 @@ type Progress interface {
 type Bake struct {
 	c         Config
 	medium    *media.Medium
-	image     wim.Image
+	image     media.Image
 	tree      *tree.Tree
 	disk      *layout.Disk
 	windows   boot.Windows // what the image is, from InstallBoot on
@@ -122,14 +122,32 @@ func (b *Bake) OpenMedia(context.Context) (err error) {
 	if b.medium, err = media.Open(b.c.Media); err != nil {
 		return err
 	}
+	if err := b.refuseReplacing(); err != nil {
+		return err
+	}
 	b.image, err = b.medium.Find(b.c.Image)
 	return err
+}
+
+// refuseReplacing keeps a bake from putting its result in the place of the disk that it reads.
+func (b *Bake) refuseReplacing() error {
+	medium, err := os.Stat(b.medium.Path)
+	if err != nil {
+		return err
+	}
+	for _, f := range b.c.Formats {
+		path := filepath.Join(b.c.OutputDir, b.c.file(f))
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, medium) {
+			return fault.Invalidf("output_directory: %s is the media that is baked from; choose another directory or output_name", path)
+		}
+	}
+	return nil
 }
 
 // LoadTree reads the image's directory tree. Contents stay in the medium.
 func (b *Bake) LoadTree(ctx context.Context) (err error) {
 	b.c.Progress.Stage(fmt.Sprintf("Reading image %d, %s", b.image.Index, b.image.Name))
-	if b.tree, err = b.medium.WIM.Tree(b.image.Index); err != nil {
+	if b.tree, err = b.medium.Tree(b.image.Index); err != nil {
 		return err
 	}
 	if b.c.BuildTime.IsZero() {

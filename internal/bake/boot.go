@@ -72,7 +72,7 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 
 // seed identifies the medium and the image without reading all of it.
 func (b *Bake) seed() string {
-	sum := b.medium.WIM.Fingerprint(b.image.Index)
+	sum := b.medium.Fingerprint(b.image.Index)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -37,7 +37,7 @@ const (
 
 // Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
 type Config struct {
-	// Media is a WIM, or a folder that holds sources/install.wim.
+	// Media is a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows.
 	Media string
 	// MediaSHA256 is what the medium must hash to, in lower-case hexadecimal; empty for no check.
 	// The bake fails, before anything has its final name, when it does not.
@@ -88,7 +88,7 @@ func (c *Config) Problems() []error {
 	var out []error
 	add := func(format string, args ...any) { out = append(out, fault.Invalidf(format, args...)) }
 	if c.Media == "" {
-		add("media: give a WIM file, or a folder that holds sources/install.wim")
+		add("media: give a WIM file, a folder that holds sources/install.wim, or a disk that Windows is on")
 	}
 	if c.OutputDir == "" {
 		add("output_directory: must not be empty")

@@ -129,7 +129,7 @@ func (b *Bake) Windows() WindowsInfo {
 	i := b.image
 	return WindowsInfo{
 		Index: i.Index, Name: i.Name, Edition: i.EditionID, Installation: i.InstallationType,
-		Version: i.Version.String(), Architecture: i.Arch, Languages: i.Languages,
+		Version: i.Version, Architecture: i.Arch, Languages: i.Languages,
 	}
 }
 

@@ -139,7 +139,7 @@ func TestWimlibCaptures(t *testing.T) {
 	if f.BootIndex() != 2 || !f.RPFix() || len(f.Images()) != 2 {
 		t.Errorf("%+v", f.header)
 	}
-	m, err := f.Find("core")
+	m, err := f.Image(1)
 	if err != nil || m.Name != "first" || m.Description != "the description" || m.Arch != "arm64" || m.Version.Build != 26100 {
 		t.Errorf("%+v (%v)", m, err)
 	}
