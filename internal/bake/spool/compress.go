@@ -11,6 +11,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof/chunk"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
@@ -85,11 +86,11 @@ func (c *compressor) fill(s *segment) error {
 	if _, err := content.ReadAt(plain, s.off); err != nil && !errors.Is(err, io.EOF) {
 		return &tree.ContentError{Content: content, Err: err}
 	}
-	chunk := int(c.algorithm.ChunkSize())
+	length := int(c.algorithm.ChunkSize())
 	s.buf.packed, s.buf.ends = s.buf.packed[:0], s.buf.ends[:0]
-	for at := 0; at < len(plain); at += chunk {
+	for at := 0; at < len(plain); at += length {
 		var err error
-		if s.buf.packed, err = c.algorithm.Append(s.buf.packed, plain[at:min(at+chunk, len(plain))]); err != nil {
+		if s.buf.packed, err = chunk.Append(c.algorithm, s.buf.packed, plain[at:min(at+length, len(plain))]); err != nil {
 			return err
 		}
 		s.buf.ends = append(s.buf.ends, len(s.buf.packed))

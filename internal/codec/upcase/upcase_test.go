@@ -1,4 +1,4 @@
-package upcase
+package upcase_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/upcase"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 )
 
@@ -16,14 +17,14 @@ import (
 const windowsCRC = 0xDADC7E776B1B690C
 
 func TestDefaultIsWindowsTable(t *testing.T) {
-	got := crc64.Checksum(Default().Bytes(), crc64.MakeTable(0x9A6C9329AC4BC9B5))
+	got := crc64.Checksum(upcase.Default().Bytes(), crc64.MakeTable(0x9A6C9329AC4BC9B5))
 	if got != windowsCRC {
 		t.Fatalf("CRC-64 of the table is %#x, Windows has %#x", got, uint64(windowsCRC))
 	}
 }
 
 func TestTableIsIdempotent(t *testing.T) {
-	up := Default()
+	up := upcase.Default()
 	for i, u := range up {
 		if up[u] != u {
 			t.Errorf("%04X -> %04X -> %04X", i, u, up[u])
@@ -35,9 +36,9 @@ func TestTableIsIdempotent(t *testing.T) {
 // agrees with Unicode.
 func TestUnicode(t *testing.T) {
 	left := 0
-	for i, u := range Default() {
+	for i, u := range upcase.Default() {
 		upper := unicode.ToUpper(rune(i))
-		if upper >= Size {
+		if upper >= upcase.Size {
 			upper = rune(i)
 		}
 		switch {
@@ -65,17 +66,17 @@ func TestMkntfs(t *testing.T) {
 	}
 	oracle.Run(t, "mkntfs", "-F", "-f", "-q", img)
 	table := []byte(oracle.Run(t, "ntfscat", "-f", img, "$UpCase"))
-	if !bytes.Equal(table, Default().Bytes()) {
+	if !bytes.Equal(table, upcase.Default().Bytes()) {
 		t.Fatal("mkntfs writes another table")
 	}
 	table[2*'a'] ^= 1
-	if bytes.Equal(table, Default().Bytes()) {
+	if bytes.Equal(table, upcase.Default().Bytes()) {
 		t.Fatal("the comparison cannot fail")
 	}
 }
 
 func TestCompare(t *testing.T) {
-	up := Default()
+	up := upcase.Default()
 	for _, c := range []struct {
 		a, b string
 		want int

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof/chunk"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -77,10 +78,10 @@ func (c *wofContent) Position() int64 { return c.data.Position() }
 
 // ReadAt decodes the chunks that p needs.
 func (c *wofContent) ReadAt(p []byte, off int64) (int, error) {
-	chunk, size := c.layout.Algorithm.ChunkSize(), c.layout.Size
+	length, size := c.layout.Algorithm.ChunkSize(), c.layout.Size
 	return readBounded(p, off, size, func(p []byte, off int64) error {
-		return fillChunks(&c.data.v.cache, c, chunk, size, p, off, func(b []byte, off int64) error {
-			return fault.In(where(uint64(c.data.record)), fault.In(wof.StreamName, c.decode(b, off/chunk)))
+		return fillChunks(&c.data.v.cache, c, length, size, p, off, func(b []byte, off int64) error {
+			return fault.In(where(uint64(c.data.record)), fault.In(wof.StreamName, c.decode(b, off/length)))
 		})
 	})
 }
@@ -125,5 +126,5 @@ func (c *wofContent) decode(b []byte, i int64) error {
 	if _, err := c.data.ReadAt(*src, start); err != nil {
 		return err
 	}
-	return fault.In(fmt.Sprintf("chunk at byte %#x", start), c.layout.Algorithm.Decode(b, *src))
+	return fault.In(fmt.Sprintf("chunk at byte %#x", start), chunk.Decode(c.layout.Algorithm, b, *src))
 }

@@ -1,10 +1,14 @@
-package wof
+// Package chunk decodes and encodes the chunks of files that the Windows Overlay Filter compresses. It
+// stands apart from package wof so that whoever only needs to know about such files does not
+// depend on the codecs.
+package chunk
 
 import (
 	"slices"
 	"sync"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -18,11 +22,11 @@ var (
 )
 
 // Decode decodes a chunk that is shorter than its content, dst. It is safe for concurrent use.
-func (a Algorithm) Decode(dst, src []byte) error {
+func Decode(a wof.Algorithm, dst, src []byte) error {
 	switch {
 	case !a.Known():
-		return a.unknown()
-	case a != LZX:
+		return fault.Unsupportedf(fault.NoOffset, "compressed with %v, which is not known", a)
+	case a != wof.LZX:
 		d := xpressDecoders.Get().(*xpress.Decoder)
 		defer xpressDecoders.Put(d)
 		return d.Decode(dst, src)
@@ -30,7 +34,7 @@ func (a Algorithm) Decode(dst, src []byte) error {
 	d, ok := lzxDecoders.Get().(*lzx.Decoder)
 	if !ok {
 		var err error
-		if d, err = lzx.NewDecoder(int(LZX.ChunkSize())); err != nil {
+		if d, err = lzx.NewDecoder(int(wof.LZX.ChunkSize())); err != nil {
 			return err
 		}
 	}
@@ -40,20 +44,20 @@ func (a Algorithm) Decode(dst, src []byte) error {
 
 // Append compresses src, a chunk's content, and appends what is stored of it to dst: src itself if it
 // does not become shorter. It is safe for concurrent use.
-func (a Algorithm) Append(dst, src []byte) ([]byte, error) {
+func Append(a wof.Algorithm, dst, src []byte) ([]byte, error) {
 	if !a.Known() || int64(len(src)) > a.ChunkSize() {
 		return dst, fault.Bugf("a chunk of %d bytes for %v", len(src), a)
 	}
 	room := slices.Grow(dst, len(src))[:len(dst)+len(src)]
-	n, ok, err := a.encode(room[len(dst):], src)
+	n, ok, err := encode(a, room[len(dst):], src)
 	if !ok {
 		return append(dst, src...), err
 	}
 	return room[:len(dst)+n], nil
 }
 
-func (a Algorithm) encode(dst, src []byte) (n int, ok bool, err error) {
-	if a != LZX {
+func encode(a wof.Algorithm, dst, src []byte) (n int, ok bool, err error) {
+	if a != wof.LZX {
 		e := xpressEncoders.Get().(*xpress.Encoder)
 		defer xpressEncoders.Put(e)
 		n, ok = e.Encode(dst, src)
@@ -61,15 +65,11 @@ func (a Algorithm) encode(dst, src []byte) (n int, ok bool, err error) {
 	}
 	e, have := lzxEncoders.Get().(*lzx.Encoder)
 	if !have {
-		if e, err = lzx.NewEncoder(int(LZX.ChunkSize())); err != nil {
+		if e, err = lzx.NewEncoder(int(wof.LZX.ChunkSize())); err != nil {
 			return 0, false, err
 		}
 	}
 	defer lzxEncoders.Put(e)
 	n, ok = e.Encode(dst, src)
 	return n, ok, nil
-}
-
-func (a Algorithm) unknown() error {
-	return fault.Unsupportedf(fault.NoOffset, "compressed with %v, which is not known", a)
 }
