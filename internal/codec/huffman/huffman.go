@@ -64,8 +64,8 @@ func Sub(link uint32, rest uint64) uint32 {
 // room that TableSize asks for.
 //
 // A code without any symbol is legal, as the formats use it for alphabets that a block does not
-// need. A decoder that meets it nevertheless reads symbol 0 without a codeword. Any other incomplete
-// code is not legal.
+// need; see Empty. A decoder that meets it nevertheless reads symbol 0 without a codeword. Any other
+// incomplete code is not legal.
 func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) error {
 	var b builder
 	if err := b.sort(lengths); err != nil {
@@ -83,6 +83,10 @@ func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) erro
 	b.fillSubs(table, rootBits, first, payload)
 	return nil
 }
+
+// Empty reports whether a table that Build made is that of a code without symbols. Payload 0 must count
+// no bits.
+func Empty(table []uint32) bool { return table[0]&BitsMask == 0 }
 
 // builder holds the symbols of a code in the order of their codewords.
 type builder struct {

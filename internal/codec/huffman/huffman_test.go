@@ -83,6 +83,9 @@ func checkTable(t *testing.T, lengths []uint8, rootBits int) {
 	if err := Build(table, rootBits, lengths, payload); err != nil {
 		t.Fatalf("Build: %v", err)
 	}
+	if Empty(table) {
+		t.Fatal("the table is said to be that of an empty code")
+	}
 	for s, c := range codectest.Canonical(lengths) {
 		if c.Len == 0 {
 			continue
@@ -135,6 +138,9 @@ func TestBuildEmpty(t *testing.T) {
 		if e != 0x500 {
 			t.Fatalf("entry %d of an empty code is %#x", i, e)
 		}
+	}
+	if !Empty(table) {
+		t.Error("the table of an empty code is not said to be empty")
 	}
 }
 

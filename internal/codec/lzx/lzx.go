@@ -7,10 +7,10 @@
 // for the translation, a block's size has a one-bit short form for 32768, matches end at 257 bytes,
 // and nothing survives from one chunk to the next. Cabinets are not read or written here.
 //
-// Contents are judged by their hash, so the decoder takes what libwim's takes: zeros follow the input, a
-// run of code lengths may go beyond its alphabet, and a code without symbols stands for symbol 0. It is
-// strict otherwise (other codes must be complete, matches must stay inside their block and the chunk),
-// and never reads or writes outside the slices it is given, whatever they hold.
+// The decoder takes what libwim's takes, since the contents of a WIM are judged by their hash: zeros follow
+// the input, a run of code lengths may go beyond its alphabet, and a code without symbols stands for symbol
+// 0. Only a main code without symbols is an error: no encoder writes it. The decoder is strict otherwise
+// (other codes must be complete, matches must stay inside their block and the chunk), and never reads or writes outside the slices it is given, whatever they hold.
 package lzx
 
 import (
@@ -150,6 +150,9 @@ func (d *Decoder) buildMain(kind blockKind) error {
 	}
 	if err := huffman.Build(d.mainTable[:], mainRoot, d.mainLens[:d.mainSyms], payload); err != nil {
 		return d.corrupt("main code: %v", err)
+	}
+	if huffman.Empty(d.mainTable[:]) {
+		return fault.Corruptf(d.r.offset(), "LZX: the main code has no symbols")
 	}
 	return nil
 }

@@ -14,18 +14,34 @@ var tolerated = []struct {
 	want  string
 }{
 	{"no code for the code lengths: none changes", func(s *stream) {
-		s.header(verbatim, 1)
-		s.pre(make([]uint8, numPreSyms))
-		s.Bits(0, 32)
-	}, "\x00"},
+		s.verbatim(1, map[int]uint8{'a': 1, 'b': 1}, nil)
+		s.literals("b")
+		s.header(verbatim, 2)
+		for range 3 { // literals, matches, lengths
+			s.pre(make([]uint8, numPreSyms))
+		}
+		s.literals("ab")
+	}, "bab"},
 	{"run of zeros beyond the alphabet", func(s *stream) {
-		s.header(verbatim, 1)
+		s.header(verbatim, 2)
 		pre := s.pre(plainPre)
-		for range 6 { // of at most 51
+		s.Code(pre[16]) // literals 0 and 1 have one bit: 0 - 16 = 1 modulo 17
+		s.Code(pre[16])
+		for range 5 { // 255 zeros more
 			s.Code(pre[preManyZeros])
 			s.Bits(31, 5)
 		}
-	}, "\x00"},
+		zeros := make([]uint8, numPreSyms)
+		zeros[preZeros], zeros[preManyZeros] = 1, 1
+		for range 2 {
+			pre = s.pre(zeros)
+			for range 5 { // 255 again, where there are 240 and 249
+				s.Code(pre[preManyZeros])
+				s.Bits(31, 5)
+			}
+		}
+		s.Bits(2, 2)
+	}, "\x01\x00"},
 	{"run from the literals into the matches", func(s *stream) {
 		s.header(verbatim, 6)
 		pre := s.pre(plainPre)
@@ -52,14 +68,23 @@ var tolerated = []struct {
 		s.Bits(0, 2) // 255
 	}, "\xff\xff\xff\xff\xff\xff"},
 	{"17 as the difference of a run is 0", func(s *stream) {
-		s.header(verbatim, 1)
+		s.header(verbatim, 2)
 		pre := s.pre(plainPre)
-		s.Code(pre[preSame])
+		s.Code(pre[preSame]) // literals 0 to 3
 		s.Bits(0, 1)
 		s.Code(pre[preZeros])
-		s.Bits(0, 32)
-	}, "\x00"},
-	{"empty main code", func(s *stream) { s.verbatim(1, nil, nil) }, "\x00"},
+		s.Code(pre[16])
+		s.Code(pre[16])
+		for range 4 { // literals 4 and 5 have one bit; 204 zeros, then 46
+			s.Code(pre[preManyZeros])
+			s.Bits(31, 5)
+		}
+		s.Code(pre[preManyZeros])
+		s.Bits(26, 5)
+		s.lens(s.mainLens[numLiterals:], make([]uint8, len(s.mainLens)-numLiterals))
+		s.lens(s.lengthLens, make([]uint8, numLengthSyms))
+		s.Bits(2, 2)
+	}, "\x05\x04"},
 	{"length symbol of an empty code", func(s *stream) {
 		s.verbatim(12, mainCode, nil)
 		s.literals("a")
@@ -118,6 +143,13 @@ func TestBrokenForWimlib(t *testing.T) {
 	if n := codectest.CompareWithWimlib(t, newDecoder(t, MinWindow), "LZX", MinWindow, chunks); n != 0 {
 		t.Errorf("libwim takes %d of %d", n, len(chunks))
 	}
+}
+
+// TestNoMainCode has a main code without symbols, which only libwim takes.
+func TestNoMainCode(t *testing.T) {
+	s := newStream(MinWindow)
+	s.verbatim(1, nil, nil)
+	wantCorrupt(t, newDecoder(t, MinWindow).Decode(make([]byte, 1), s.done()), "the main code has no symbols")
 }
 
 // TestMutated damages chunks: we and libwim refuse the same ones, and make the same of the others.

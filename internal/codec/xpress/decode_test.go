@@ -234,6 +234,7 @@ func TestBroken(t *testing.T) {
 		write func(s *stream)
 		error string
 	}{
+		{"no code", nil, func(s *stream) {}, "the code has no symbols"}, // libwim would take it
 		{"one symbol", map[int]uint8{'a': 1}, func(s *stream) {}, "leave part of the code space unused"},
 		{"incomplete", half, func(s *stream) {}, "leave part of the code space unused"},
 		{"oversubscribed", map[int]uint8{'a': 1, 'b': 1, 'c': 15}, func(s *stream) {}, "oversubscribed"},

@@ -10,9 +10,10 @@
 // lie between those units, at the place that a decoder has reached which always holds at least 16
 // bits and takes another unit as soon as it does not.
 //
-// Contents are judged by their hash, so the decoder takes what libwim's takes: zeros follow the input, a
-// match may have its length in the long form although it is short, and a code without symbols stands for
-// zero bytes. The package never reads or writes outside the slices it is given, whatever they hold.
+// The decoder takes what libwim's takes, since the contents of a WIM are judged by their hash: zeros follow
+// the input, and a match may have its length in the long form although it is short. Only a code without
+// symbols, where libwim makes zero bytes of a chunk of zeros, is an error: no encoder writes it, and
+// compressed files have no hash. The package never reads or writes outside the slices it is given, whatever they hold.
 package xpress
 
 import (
@@ -120,6 +121,9 @@ func (d *Decoder) readCode(src []byte) error {
 	}
 	if err := huffman.Build(d.table[:], rootBits, d.lengths[:], payload); err != nil {
 		return fault.Corruptf(0, "XPRESS: %v", err)
+	}
+	if huffman.Empty(d.table[:]) {
+		return fault.Corruptf(0, "XPRESS: the code has no symbols")
 	}
 	return nil
 }
