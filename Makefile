@@ -28,6 +28,9 @@ test: ## run all tests; judges that are not installed are skipped and named
 	@tools/judges.sh
 	@PACKER="$$(tools/packer.sh $(BUILD)/bin)" go test -timeout 40m ./...
 
+acceptance-bootmgr: ## boot disks with Windows' own boot managers, BOOTMGR=file BOOTMGFW=file
+	@tools/acceptance-bootmgr.sh "$(BUILD)/acceptance" "$(BOOTMGR)" "$(BOOTMGFW)"
+
 judges: ## install the programs that judge the output (Debian, Ubuntu)
 	@tools/judges.sh install
 
@@ -62,4 +65,4 @@ bench: $(PLUGIN) ## measure against the public tools in the same run
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: help build dev demo test judges lint generate bootcode cross fuzz bench clean
+.PHONY: help build dev demo test acceptance-bootmgr judges lint generate bootcode cross fuzz bench clean

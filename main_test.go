@@ -222,6 +222,46 @@ func TestBuild(t *testing.T) {
 	checkClean(t, i)
 }
 
+// A disk that a build made is the media of another.
+func TestBuildFromDisk(t *testing.T) {
+	i := needPacker(t)
+	dir := i.template(t, `
+source "winbake-golden" "x" {
+  media    = "MEDIA"
+  image    = "ServerStandard"
+  size     = "640MiB"
+  formats  = ["vhd"]
+  label    = "golden"
+}
+build { sources = ["winbake-golden.x"] }
+`)
+	if out, err := i.run(dir, "build"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	again := i.template(t, `
+source "winbake-golden" "x" {
+  media    = "`+filepath.ToSlash(filepath.Join(dir, "output-x", "x.vhd"))+`"
+  image    = "golden"
+  size     = "1GiB"
+  firmware = "uefi"
+  tags     = { service = "iis" }
+}
+build {
+  sources = ["winbake-golden.x"]
+  provisioner "file" {
+    content     = "${build.Edition} ${build.WindowsVersion}"
+    destination = "C:/edition.txt"
+  }
+}
+`)
+	out, err := i.run(again, "build")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	checkVolume(t, filepath.Join(again, "output-x"), "edition.txt", []byte("ServerStandard 10.0.20348.587"))
+	checkClean(t, i)
+}
+
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)

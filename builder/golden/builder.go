@@ -27,6 +27,7 @@ type engine interface {
 	Windows() bake.WindowsInfo
 	Tree() *tree.Tree
 	InstallBoot(context.Context) error
+	Compact(context.Context) error
 	Plan(context.Context) error
 	Write(context.Context) error
 	Verify(context.Context) error

@@ -48,6 +48,7 @@ func (f *fake) Windows() bake.WindowsInfo {
 }
 func (f *fake) Tree() *tree.Tree                      { return f.tree }
 func (f *fake) InstallBoot(ctx context.Context) error { return f.stage(ctx, "InstallBoot") }
+func (f *fake) Compact(ctx context.Context) error     { return f.stage(ctx, "Compact") }
 func (f *fake) Plan(ctx context.Context) error        { return f.stage(ctx, "Plan") }
 func (f *fake) Write(ctx context.Context) error       { return f.stage(ctx, "Write") }
 func (f *fake) Verify(ctx context.Context) error      { return f.stage(ctx, "Verify") }
@@ -110,7 +111,7 @@ func bakeWith(t *testing.T, ctx context.Context, f *fake, h hook) (packersdk.Art
 	return artifact, ui, out, err
 }
 
-var stages = []string{"OpenMedia", "LoadTree", "InstallBoot", "Plan", "Write", "Verify", "Publish"}
+var stages = []string{"OpenMedia", "LoadTree", "InstallBoot", "Compact", "Plan", "Write", "Verify", "Publish"}
 
 func TestRun(t *testing.T) {
 	f := &fake{}

@@ -35,14 +35,18 @@ type Config struct {
 
 // Which Windows the image is made from.
 type MediaConfig struct {
-	// The install media: a WIM file, or a folder that holds `sources/install.wim`, such as a
-	// mounted or unpacked ISO. A local path; relative paths start where Packer runs.
+	// What Windows comes from: a WIM file, a folder that holds `sources/install.wim`, such as a
+	// mounted or unpacked ISO, or a disk that Windows is on, such as one that an earlier bake made: a
+	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a fixed VHD, or an NTFS volume without a disk around
+	// it. What a file is, is told by its content. A local path; relative paths start where Packer
+	// runs.
 	Media string `mapstructure:"media" required:"true"`
 	// Which image of the media: its edition (`ServerStandardCore`), its name
-	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). One that does not exist is
+	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). Of a disk, the images are its
+	// volumes with Windows, and the label of the volume will do, too. One that does not exist is
 	// answered with a list of those that do. May be left out where there is only one.
 	Image string `mapstructure:"image"`
-	// What the WIM file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
+	// What the WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
 	// prefix. The bake fails, and leaves no image, when it does not. `none`, or leaving it out,
 	// checks nothing; the manifest records the hash in any case.
 	MediaChecksum string `mapstructure:"media_checksum"`
@@ -70,6 +74,14 @@ type DiskConfig struct {
 	Label string `mapstructure:"label"`
 	// The language of the boot menu, such as `en-US`. Defaults to the image's default language.
 	Locale string `mapstructure:"locale"`
+	// How the files of the Windows volume are compressed, as Windows' `compact` command and CompactOS
+	// do it: `xpress4k` (Windows 10, Server 2016 and newer) or `lzx` (Windows 10 1903, Server 2022 and
+	// newer). The image takes about half the room. What the boot loader reads is never compressed.
+	// With `lzx`, the files of usual install media are copied as they are, without being decoded and
+	// compressed again, which makes the bake several times faster; their SHA-1 can then be checked with
+	// `verify_contents` only. Windows decodes such files when they are read, which costs it CPU, and
+	// stores a file uncompressed once it is written to. Not compressed by default.
+	Compact string `mapstructure:"compact"`
 	// Whether to take the boot manager that is signed with the "Windows UEFI CA 2023"
 	// certificate, which the image must hold. Machines whose firmware does not trust that
 	// certificate yet will not start it with Secure Boot on. Defaults to `false`.
@@ -92,6 +104,10 @@ type OutputConfig struct {
 	// of the media, unless `media_checksum` asks for it.
 	// Defaults to `false`.
 	SkipChecksums bool `mapstructure:"skip_checksums"`
+	// Whether to read every file of the Windows volume back from the finished disk and compare it with
+	// the SHA-1 that the media have of it. What is decoded on the way to the disk has been checked
+	// against its SHA-1 already, and all metadata is read back in any case. Defaults to `false`.
+	VerifyContents bool `mapstructure:"verify_contents"`
 }
 
 // What is recorded in the image and beside it, and what makes one bake the same as another.
@@ -100,8 +116,8 @@ type RecordConfig struct {
 	// post-processors and to HCP Packer. `WinRE` is set by winbake.
 	Tags map[string]string `mapstructure:"tags"`
 	// The time that everything new in the image carries, in RFC 3339 form
-	// (`2026-01-31T12:00:00Z`). Defaults to when the image in the media was last changed: the same
-	// inputs give the same bytes, whenever they are baked.
+	// (`2026-01-31T12:00:00Z`). Defaults to when the image in the media was last changed, of a disk
+	// when its registry was: the same inputs give the same bytes, whenever they are baked.
 	BuildTime string `mapstructure:"build_time"`
 	// What the disk's identifiers are derived from; any text. Images that are to be attached to
 	// one machine at the same time need different ones. Defaults to the media's own identity.
@@ -213,6 +229,7 @@ func (c *DiskConfig) prepare(b *bake.Config) (problems []error) {
 		problems = append(problems, fault.Invalidf("firmware: %q is not one of %q", c.Firmware, layout.Firmwares))
 	}
 	b.Label, b.Locale, b.UseEX, b.BootDevices = c.Label, c.Locale, c.UefiCA2023, bake.BootDevices(c.BootDevices)
+	b.Compact = bake.Compact(c.Compact)
 	return problems
 }
 
@@ -232,7 +249,7 @@ func (c *OutputConfig) prepare(buildName string, b *bake.Config) (problems []err
 	for _, f := range c.Formats {
 		b.Formats = append(b.Formats, bake.Format(f))
 	}
-	b.OutputDir, b.Name, b.NoChecksums = c.OutputDirectory, c.OutputName, c.SkipChecksums
+	b.OutputDir, b.Name, b.NoChecksums, b.VerifyContents = c.OutputDirectory, c.OutputName, c.SkipChecksums, c.VerifyContents
 	return problems
 }
 

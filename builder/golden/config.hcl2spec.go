@@ -26,11 +26,13 @@ type FlatConfig struct {
 	BootDevices         *string           `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
 	Label               *string           `mapstructure:"label" cty:"label" hcl:"label"`
 	Locale              *string           `mapstructure:"locale" cty:"locale" hcl:"locale"`
+	Compact             *string           `mapstructure:"compact" cty:"compact" hcl:"compact"`
 	UefiCA2023          *bool             `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
 	Formats             []string          `mapstructure:"formats" cty:"formats" hcl:"formats"`
 	OutputDirectory     *string           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
 	OutputName          *string           `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
 	SkipChecksums       *bool             `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
+	VerifyContents      *bool             `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
 	Tags                map[string]string `mapstructure:"tags" cty:"tags" hcl:"tags"`
 	BuildTime           *string           `mapstructure:"build_time" cty:"build_time" hcl:"build_time"`
 	Seed                *string           `mapstructure:"seed" cty:"seed" hcl:"seed"`
@@ -64,11 +66,13 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"boot_devices":               &hcldec.AttrSpec{Name: "boot_devices", Type: cty.String, Required: false},
 		"label":                      &hcldec.AttrSpec{Name: "label", Type: cty.String, Required: false},
 		"locale":                     &hcldec.AttrSpec{Name: "locale", Type: cty.String, Required: false},
+		"compact":                    &hcldec.AttrSpec{Name: "compact", Type: cty.String, Required: false},
 		"uefi_ca_2023":               &hcldec.AttrSpec{Name: "uefi_ca_2023", Type: cty.Bool, Required: false},
 		"formats":                    &hcldec.AttrSpec{Name: "formats", Type: cty.List(cty.String), Required: false},
 		"output_directory":           &hcldec.AttrSpec{Name: "output_directory", Type: cty.String, Required: false},
 		"output_name":                &hcldec.AttrSpec{Name: "output_name", Type: cty.String, Required: false},
 		"skip_checksums":             &hcldec.AttrSpec{Name: "skip_checksums", Type: cty.Bool, Required: false},
+		"verify_contents":            &hcldec.AttrSpec{Name: "verify_contents", Type: cty.Bool, Required: false},
 		"tags":                       &hcldec.AttrSpec{Name: "tags", Type: cty.Map(cty.String), Required: false},
 		"build_time":                 &hcldec.AttrSpec{Name: "build_time", Type: cty.String, Required: false},
 		"seed":                       &hcldec.AttrSpec{Name: "seed", Type: cty.String, Required: false},

@@ -34,6 +34,7 @@ func (r *run) steps() []multistep.Step {
 		&StepConnect{run: r},
 		&commonsteps.StepProvision{},
 		&StepInstallBoot{run: r},
+		&StepCompact{run: r},
 		&StepPlan{run: r},
 		&StepWrite{run: r},
 		&StepVerify{run: r},
@@ -142,6 +143,17 @@ type StepInstallBoot struct {
 // Run installs the boot files.
 func (s *StepInstallBoot) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	return act(ctx, state, s.run.engine.InstallBoot(ctx))
+}
+
+// StepCompact compresses the files of the Windows volume where that is wanted.
+type StepCompact struct {
+	noCleanup
+	run *run
+}
+
+// Run compresses the files.
+func (s *StepCompact) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	return act(ctx, state, s.run.engine.Compact(ctx))
 }
 
 // StepPlan places everything on the disk.

@@ -1,4 +1,4 @@
-// Package bake turns install media into a bootable disk. It is the whole flow: media, tree, edits,
+// Package bake turns install media, or a disk that Windows is on, into a bootable disk. It is the whole flow: media, tree, edits,
 // layout, image. It knows nothing of Packer.
 package bake
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/spool"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
 
 // Progress hears how far a bake is. Its methods are called one at a time.
@@ -32,15 +34,18 @@ type Progress interface {
 // Bake is one bake in progress. Its stages are called once each, in order; Close always. A stage that
 // failed may be tried again, which is what Packer's -on-error=ask offers.
 type Bake struct {
-	c      Config
-	medium *media.Medium
-	image  wim.Image
-	tree   *tree.Tree
-	disk   *layout.Disk
-	boot   bootFiles
-	plan   *layout.Plan
-	out    *outputs
-	inputs []Input
+	c         Config
+	medium    *media.Medium
+	image     media.Image
+	tree      *tree.Tree
+	disk      *layout.Disk
+	windows   boot.Windows // what the image is, from InstallBoot on
+	boot      bootFiles
+	spool     *spool.File  // of contents that Compact has compressed; nil where there are none
+	compacted *CompactInfo // nil for a volume that is not
+	plan      *layout.Plan
+	out       *outputs
+	inputs    []Input
 }
 
 // Result is a finished bake.
@@ -87,6 +92,7 @@ func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Re
 		b.LoadTree,
 		func(context.Context) error { return b.provision(provision) },
 		b.InstallBoot,
+		b.Compact,
 		b.Plan,
 		b.Write,
 		b.Verify,
@@ -116,14 +122,32 @@ func (b *Bake) OpenMedia(context.Context) (err error) {
 	if b.medium, err = media.Open(b.c.Media); err != nil {
 		return err
 	}
+	if err := b.refuseReplacing(); err != nil {
+		return err
+	}
 	b.image, err = b.medium.Find(b.c.Image)
 	return err
+}
+
+// refuseReplacing keeps a bake from putting its result in the place of the disk that it reads.
+func (b *Bake) refuseReplacing() error {
+	medium, err := os.Stat(b.medium.Path)
+	if err != nil {
+		return err
+	}
+	for _, f := range b.c.Formats {
+		path := filepath.Join(b.c.OutputDir, b.c.file(f))
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, medium) {
+			return fault.Invalidf("output_directory: %s is the media that is baked from; choose another directory or output_name", path)
+		}
+	}
+	return nil
 }
 
 // LoadTree reads the image's directory tree. Contents stay in the medium.
 func (b *Bake) LoadTree(ctx context.Context) (err error) {
 	b.c.Progress.Stage(fmt.Sprintf("Reading image %d, %s", b.image.Index, b.image.Name))
-	if b.tree, err = b.medium.WIM.Tree(b.image.Index); err != nil {
+	if b.tree, err = b.medium.Tree(b.image.Index); err != nil {
 		return err
 	}
 	if b.c.BuildTime.IsZero() {
@@ -190,6 +214,11 @@ func (b *Bake) Verify(ctx context.Context) error {
 		if err := image.Verify(ctx, b.plan, o.file); err != nil {
 			return fault.In(o.name, err)
 		}
+		if b.c.VerifyContents {
+			if err := b.verifyContents(ctx, o.file); err != nil {
+				return fault.In(o.name, err)
+			}
+		}
 		if err := o.finish(&b.c, b.disk); err != nil {
 			return fault.In(o.name, err)
 		}
@@ -218,6 +247,9 @@ func (b *Bake) Close() error {
 	var err error
 	if b.out != nil {
 		err = b.out.discard()
+	}
+	if b.spool != nil {
+		err = errors.Join(err, b.spool.Close())
 	}
 	if b.medium != nil {
 		err = errors.Join(err, b.medium.Close())

@@ -210,7 +210,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 		c := config(t, layout.BIOS)
 		c.NoChecksums = false
 		ctx, cancel := context.WithCancel(t.Context())
-		c.Progress = cancelAt{stage, cancel}
+		c.Progress = atStage{stage, cancel}
 		start := time.Now()
 		_, err := bake.Run(ctx, c, nil)
 		if !errors.Is(err, context.Canceled) {
@@ -223,17 +223,18 @@ func TestCancelLeavesNothing(t *testing.T) {
 	}
 }
 
-type cancelAt struct {
-	stage  string
-	cancel func()
+// atStage does something when a stage begins.
+type atStage struct {
+	stage string
+	act   func()
 }
 
-func (c cancelAt) Stage(name string) {
-	if strings.HasPrefix(name, c.stage) {
-		c.cancel()
+func (a atStage) Stage(name string) {
+	if strings.HasPrefix(name, a.stage) {
+		a.act()
 	}
 }
-func (cancelAt) Advance(int64, int64) {}
+func (atStage) Advance(int64, int64) {}
 
 // empty fails unless a directory is absent or holds nothing.
 func empty(t *testing.T, dir string) {

@@ -57,13 +57,12 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		b.boot.system = tree.New(b.tree.Now)
 		system = b.boot.system
 	}
-	windows, err := b.identify()
-	if err != nil {
+	if b.windows, err = b.identify(); err != nil {
 		return err
 	}
 	for _, firmware := range bootFirmwares[b.c.Firmware] {
 		o := b.bootOptions(firmware)
-		o.Windows = windows
+		o.Windows = b.windows
 		if err := boot.Install(b.tree, system, o); err != nil {
 			return err
 		}
@@ -73,7 +72,7 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 
 // seed identifies the medium and the image without reading all of it.
 func (b *Bake) seed() string {
-	sum := b.medium.WIM.Fingerprint(b.image.Index)
+	sum := b.medium.Fingerprint(b.image.Index)
 	return hex.EncodeToString(sum[:])
 }
 

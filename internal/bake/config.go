@@ -37,7 +37,7 @@ const (
 
 // Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
 type Config struct {
-	// Media is a WIM, or a folder that holds sources/install.wim.
+	// Media is a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows.
 	Media string
 	// MediaSHA256 is what the medium must hash to, in lower-case hexadecimal; empty for no check.
 	// The bake fails, before anything has its final name, when it does not.
@@ -59,6 +59,13 @@ type Config struct {
 	Locale string
 	// BootDevices is how the boot configuration names partitions; empty means Explicit.
 	BootDevices BootDevices
+	// Compact keeps the files of the Windows volume compressed by the Windows Overlay Filter, as
+	// CompactOS does. Files that the boot loader reads are not. What the medium has compressed with
+	// the same algorithm is copied as it is, without being decoded.
+	Compact Compact
+	// VerifyContents reads every file back from the finished disk and compares its SHA-1 with the
+	// medium's.
+	VerifyContents bool
 	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
 	UseEX bool
 	// BuildTime stamps what the bake creates; zero takes the image's own last change.
@@ -81,7 +88,7 @@ func (c *Config) Problems() []error {
 	var out []error
 	add := func(format string, args ...any) { out = append(out, fault.Invalidf(format, args...)) }
 	if c.Media == "" {
-		add("media: give a WIM file, or a folder that holds sources/install.wim")
+		add("media: give a WIM file, a folder that holds sources/install.wim, or a disk that Windows is on")
 	}
 	if c.OutputDir == "" {
 		add("output_directory: must not be empty")
@@ -94,6 +101,9 @@ func (c *Config) Problems() []error {
 	}
 	if c.BootDevices != "" && c.BootDevices != Explicit && c.BootDevices != Locate {
 		add("boot_devices: %q is not one of %q", c.BootDevices, []BootDevices{Explicit, Locate})
+	}
+	if err := c.compactProblem(); err != nil {
+		out = append(out, err)
 	}
 	out = append(out, c.formatProblems()...)
 	if len([]rune(c.Label)) > 32 {

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"syscall"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -22,7 +21,7 @@ func explainWrite(err error) error {
 // nameContent adds to an error about a content which file of the image it belongs to, and where in
 // the medium it is.
 func (b *Bake) nameContent(err error) error {
-	var c *image.ContentError
+	var c *tree.ContentError
 	if !errors.As(err, &c) {
 		return err
 	}
@@ -43,7 +42,7 @@ func (b *Bake) fileOf(c tree.Content) string {
 			continue
 		}
 		for path, e := range t.Walk() {
-			if e.Node.Data == c {
+			if e.Node.Data == c || packedAs(e.Node.Data, c) {
 				return path
 			}
 			for _, s := range e.Node.Streams {
@@ -54,4 +53,14 @@ func (b *Bake) fileOf(c tree.Content) string {
 		}
 	}
 	return "a file"
+}
+
+// packedAs says whether c is the compressed form of data, or what that was made from.
+func packedAs(data, c tree.Content) bool {
+	p, ok := data.(tree.Packed)
+	if !ok {
+		return false
+	}
+	_, stored := p.Packed()
+	return stored == c || p.Unpacked() == c
 }

@@ -62,6 +62,8 @@ type DiskInfo struct {
 	Partitions []PartitionInfo `json:"partitions"`
 	// BootRecords says where the boot records came from: "winbake" or a path in the media.
 	BootRecords map[string]string `json:"boot_records,omitempty"`
+	// Compact says how the files of the Windows volume are compressed, if they are.
+	Compact *CompactInfo `json:"compact,omitempty"`
 }
 
 // PartitionInfo is one partition.
@@ -127,13 +129,13 @@ func (b *Bake) Windows() WindowsInfo {
 	i := b.image
 	return WindowsInfo{
 		Index: i.Index, Name: i.Name, Edition: i.EditionID, Installation: i.InstallationType,
-		Version: i.Version.String(), Architecture: i.Arch, Languages: i.Languages,
+		Version: i.Version, Architecture: i.Arch, Languages: i.Languages,
 	}
 }
 
 func (b *Bake) diskInfo() DiskInfo {
 	d := b.disk
-	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins}
+	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins, Compact: b.compacted}
 	if d.MBR() {
 		info.ID = fmt.Sprintf("%08x", d.Signature)
 	}

@@ -9,6 +9,10 @@
 //     one artefact each and object in the program's own words.
 //   - CompareNTFS compares two volumes file by file with all NT metadata; WimlibNTFS makes the one to
 //     compare with.
+//   - Ntfs3 boots a Linux kernel in QEMU and has its driver read and change volumes; CompareNtfs3 compares
+//     what it shows with a tree.
+//   - DecodeWOF and DecodeChunks expand chunks with a decoder in Python, written from the specifications;
+//     WimlibDecode and WimlibEncode call libwim's codecs.
 //   - RealTreeWIM and BenchWIM make material from the machine's own files, once, in a cache.
 //   - Measure and MeasurePairs time whole processes.
 package oracle

@@ -1,10 +1,12 @@
 package oracle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,10 @@ type BootOptions struct {
 	UntilOff bool
 	// Timeout is how long to wait for it; 0 means two minutes.
 	Timeout time.Duration
+	// Memory is the machine's, in MiB; 0 means what the stand-ins need.
+	Memory int
+	// Display gives a machine with UEFI a screen, too.
+	Display bool
 }
 
 // BootResult is what a virtual machine showed.
@@ -129,7 +135,7 @@ func firmwareArgs(t testing.TB, dir string, o BootOptions) []string {
 		if o.Bus == SATA {
 			machine = "q35"
 		}
-		return []string{"-machine", machine, "-m", "64", "-vga", "std"}
+		return []string{"-machine", machine, "-m", strconv.Itoa(cmp.Or(o.Memory, 64)), "-vga", "std"}
 	}
 	code, vars := ovmf(t)
 	own := filepath.Join(dir, "vars.fd") // the firmware writes to it
@@ -140,8 +146,12 @@ func firmwareArgs(t testing.TB, dir string, o BootOptions) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	vga := "none"
+	if o.Display {
+		vga = "std"
+	}
 	return []string{
-		"-machine", "q35", "-m", "256",
+		"-machine", "q35", "-m", strconv.Itoa(cmp.Or(o.Memory, 256)), "-vga", vga,
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + code,
 		"-drive", "if=pflash,unit=1,format=raw,file=" + escape(own),
 	}

@@ -56,6 +56,7 @@ func (b *builder) systemHive() *regf.Hive {
 	b.set(h, `ControlSet001\Control\CrashControl`, regf.DWord("CrashDumpEnabled", 7), regf.DWord("AutoReboot", 1))
 	b.set(h, `ControlSet001\Control\Terminal Server`, regf.DWord("fDenyTSConnections", 1))
 	b.set(h, `ControlSet001\Control\Nls\Language`, regf.String("Default", "0409"), regf.String("InstallLanguage", "0409"))
+	b.set(h, `ControlSet001\Control\MUI\UILanguages\en-US`, regf.DWord("LCID", 0x409), regf.DWord("Type", 0x91))
 	b.set(h, `ControlSet001\Control\ProductOptions`, regf.String("ProductType", "ServerNT"))
 	b.set(h, `ControlSet001\Control`, regf.DWord("BootDriverFlags", 0x1C))
 	b.set(h, `ControlSet001\Services\partmgr\Parameters`, regf.DWord("SanPolicy", 2))

@@ -205,7 +205,7 @@ func (b *builder) users() {
 	b.file("Users/Default/NTUSER.DAT", emptyHive(b, "ROOT")).Attributes |= tree.AttrHidden
 	b.dir("Users/Default/AppData/Roaming").Attributes |= tree.AttrNotContentIndexed
 	b.file("Users/Public/desktop.ini", []byte("[.ShellClassInfo]\r\n")).Attributes |= tree.AttrHidden | tree.AttrSystem
-	b.junction("Documents and Settings", `\??\C:\Users`, "Users")
+	b.junction("Documents and Settings", `\??\C:\Users`, `C:\Users`)
 	b.t.Find("Documents and Settings").Short = "DOCUME~1"
 	b.junction("Users/All Users", `\??\C:\ProgramData`, `C:\ProgramData`)
 	b.symlink("Users/Default User", "Default")

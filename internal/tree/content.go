@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -30,6 +31,46 @@ type Blob interface {
 	// decode nothing twice. 1 when any read is as good.
 	ChunkSize() int64
 }
+
+// Packed is a content that is also at hand compressed, as the Windows Overlay Filter keeps files on
+// NTFS. Reading it gives the bytes as they are, so that whoever does not know of Packed loses
+// nothing; NTFS volumes hold the other form.
+type Packed interface {
+	Content
+	// Packed returns how the content is compressed, and what the stream WofCompressedData holds.
+	Packed() (wof.Algorithm, Content)
+	// Unpacked returns the content that was packed.
+	Unpacked() Content
+}
+
+// Pack joins a content and its compressed form. A Blob stays one.
+func Pack(c Content, algorithm wof.Algorithm, stored Content) Packed {
+	if b, ok := c.(Blob); ok {
+		return &packedBlob{b, packing{algorithm, stored}}
+	}
+	return &packed{c, packing{algorithm, stored}}
+}
+
+type packing struct {
+	algorithm wof.Algorithm
+	stored    Content
+}
+
+func (p *packing) Packed() (wof.Algorithm, Content) { return p.algorithm, p.stored }
+
+type packed struct {
+	Content
+	packing
+}
+
+func (p *packed) Unpacked() Content { return p.Content }
+
+type packedBlob struct {
+	Blob
+	packing
+}
+
+func (p *packedBlob) Unpacked() Content { return p.Blob }
 
 // afterMedia is the position of a content that is not in a medium.
 const afterMedia = 1<<63 - 1
@@ -162,6 +203,19 @@ func CheckSum(got []byte, want [sha1.Size]byte) error {
 	}
 	return nil
 }
+
+// ContentError says which content could not be read, or is not what its medium says it is. Whoever
+// knows the trees can name the file.
+type ContentError struct {
+	Content Content
+	Err     error
+}
+
+// Error is the cause's text.
+func (e *ContentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ContentError) Unwrap() error { return e.Err }
 
 // ReadAll returns all of c, checked, if it is not longer than limit bytes.
 func ReadAll(c Content, limit int64) ([]byte, error) {

@@ -120,7 +120,7 @@ func (j *job) fill() error {
 		clear(j.buf[end:p.at]) // the slack of the last cluster
 		end = p.at + p.n
 		if _, err := p.content.ReadAt(j.buf[p.at:end], p.off); err != nil && !errors.Is(err, io.EOF) {
-			return &ContentError{p.content, err}
+			return &tree.ContentError{Content: p.content, Err: err}
 		}
 	}
 	return nil
@@ -179,23 +179,10 @@ func (p *pipeline) check(part part, b []byte) error {
 		return nil
 	}
 	if err := tree.CheckSum(p.sum.Sum(nil), blob.SHA1()); err != nil {
-		return &ContentError{blob, err}
+		return &tree.ContentError{Content: blob, Err: err}
 	}
 	return nil
 }
-
-// ContentError says which content could not be read, or is not what its medium says it is. Whoever
-// knows the trees can name the file.
-type ContentError struct {
-	Content tree.Content
-	Err     error
-}
-
-// Error is the cause's text.
-func (e *ContentError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *ContentError) Unwrap() error { return e.Err }
 
 // dataJobs cuts a volume's contents into jobs. Small contents that lie side by side share one.
 func dataJobs(placements iter.Seq[volume.Placement], base int64) iter.Seq[*job] {

@@ -1,9 +1,11 @@
-// Package media opens what the user has: a WIM file, or a folder that looks like Windows install
-// media, and finds the images in it.
+// Package media opens what the user has and finds the images of Windows in it: a WIM file, a folder
+// that looks like Windows install media, or a disk or volume that Windows is on, as a raw file or
+// fixed VHD. What a file is, is told by its content.
 package media
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,19 +20,37 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
-// Medium is opened install media.
+// Medium is opened install media, or a disk.
 type Medium struct {
-	// Path is the WIM that holds the images.
+	// Path is the file that holds the images.
 	Path string
-	// Folder is the media folder that the WIM was found in; empty when the user gave the WIM.
+	// Folder is the media folder that the WIM was found in; empty when the user gave a file.
 	Folder string
-	WIM    *wim.File
+
+	images []Image
+	source source
+}
+
+// source is what the images are read from. Indexes count from 1 and are of its images.
+type source interface {
+	// usable is why an image cannot be baked, or nil.
+	usable(index int) error
+	// tree is a new tree for each call: what edits change is not seen by the next.
+	tree(index int) (*tree.Tree, error)
+	// fingerprint differs for different images; equal media have equal ones.
+	fingerprint(index int) [sha1.Size]byte
+	// labelled says that titles are labels of volumes.
+	labelled() bool
+	// notes is what a list of the images ends with: what else is in the medium, and why it is no
+	// image.
+	notes() string
+	Close() error
 }
 
 // installWIM is where install media keep their images.
 const installWIM = "sources/install.wim"
 
-// Open opens a WIM file, or the sources/install.wim of a folder.
+// Open opens a WIM file, the sources/install.wim of a folder, or a disk.
 func Open(path string) (*Medium, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,37 +65,88 @@ func Open(path string) (*Medium, error) {
 		if m.Path, err = findInstallWIM(path); err != nil {
 			return nil, err
 		}
-	} else if err := checkKind(path); err != nil {
-		return nil, err
 	}
-	if m.WIM, err = wim.Open(m.Path); err != nil {
+	if err := m.open(); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Find selects an image by index, name or edition. Without a selector the medium must hold one
-// image only.
-func (m *Medium) Find(selector string) (wim.Image, error) {
-	image, err := m.WIM.Find(selector)
-	return image, fault.In("image", err)
+// open opens the file at m.Path.
+func (m *Medium) open() error {
+	f, err := os.Open(m.Path)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.Invalidf("media: %s is not a regular file", m.Path)
+	}
+	var what kind
+	var size int64
+	if err == nil {
+		what, size, err = detect(f, info.Size(), m.Path)
+	}
+	if err == nil && what != kindWIM {
+		return m.openDisk(f, size, what)
+	}
+	f.Close()
+	if err != nil {
+		return err
+	}
+	return m.openWIM()
 }
 
-// Close closes the medium. Contents of its trees cannot be read any more.
-func (m *Medium) Close() error { return m.WIM.Close() }
-
-// checkKind turns down what is known not to be a WIM, by its name, with what to do instead.
-func checkKind(path string) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".iso":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is an ISO image; copy its sources/install.wim out and give that, or give the folder of a mounted or extracted ISO", path)
-	case ".esd":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is an ESD; turn it into a WIM with: wimlib-imagex export %s all install.wim --compress=LZX", path, path)
-	case ".swm":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is one part of a split WIM; join the parts with: wimlib-imagex join install.wim *.swm", path)
+func (m *Medium) openWIM() error {
+	f, err := wim.Open(m.Path)
+	if err != nil {
+		return err
+	}
+	m.source = wimSource{f}
+	for _, i := range f.Images() {
+		m.images = append(m.images, wimImage(i))
 	}
 	return nil
 }
+
+// openDisk makes the file the medium's, or closes it.
+func (m *Medium) openDisk(f *os.File, size int64, what kind) error {
+	d, images, err := readDisk(f, size, what)
+	if err != nil {
+		f.Close()
+		return fault.In("media: "+m.Path, err)
+	}
+	d.file = f
+	m.source, m.images = d, images
+	return nil
+}
+
+// Images returns the images in the order of their numbers.
+func (m *Medium) Images() []Image { return append([]Image(nil), m.images...) }
+
+// Find selects an image by index, name or edition. Without a selector the medium must hold one
+// image only. An image that is there but cannot be baked, such as a volume that was not dismounted
+// cleanly, is an error.
+func (m *Medium) Find(selector string) (Image, error) {
+	i, err := m.find(selector)
+	if err != nil {
+		return i, fault.In("image", err)
+	}
+	return i, fault.In("media: "+m.Path, m.source.usable(i.Index))
+}
+
+// Tree reads the directory tree of an image. Contents stay in the medium. Each call gives a new one.
+func (m *Medium) Tree(index int) (*tree.Tree, error) { return m.source.tree(index) }
+
+// Fingerprint identifies an image without reading all of it: equal media give equal ones. In a WIM
+// it is the SHA-1 of the image's metadata, which names every file with the SHA-1 of its content. Of
+// a volume it is made from the boot sector, where its serial number is, and from all that the tree
+// tells of its files: names, sizes, times, places, descriptors, and the contents that are so small
+// that NTFS keeps them there too.
+func (m *Medium) Fingerprint(index int) [sha1.Size]byte { return m.source.fingerprint(index) }
+
+// Close closes the medium. Contents of its trees cannot be read any more.
+func (m *Medium) Close() error { return m.source.Close() }
 
 // findInstallWIM finds sources/install.wim whatever the case of its name.
 func findInstallWIM(folder string) (string, error) {
@@ -83,7 +154,7 @@ func findInstallWIM(folder string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, other := range []string{"sources/install.esd", "sources/install.swm"} {
 			if p, err := Find(folder, other); err == nil {
-				return "", checkKind(p)
+				return "", checkName(p)
 			}
 		}
 		return "", fault.Invalidf("media: folder %s holds no %s", folder, installWIM)
@@ -131,7 +202,7 @@ func (m *Medium) Host(path string) tree.Content {
 	return f
 }
 
-// SHA256 hashes the WIM, in hexadecimal.
+// SHA256 hashes the file, in hexadecimal.
 func (m *Medium) SHA256(ctx context.Context) (string, error) {
 	f, err := os.Open(m.Path)
 	if err != nil {

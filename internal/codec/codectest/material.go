@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"testing"
 )
 
 // Machine returns n bytes that resemble x86 code: a few hundred instruction patterns with skewed
@@ -71,4 +73,52 @@ func Periods(n int) []byte {
 		}
 	}
 	return out[:n]
+}
+
+// Themes returns short contents for Variations.
+func Themes() [][]byte {
+	return [][]byte{{0}, []byte("abc"), Noise(100, 1), Machine(100, 1), Text(80), Periods(90)}
+}
+
+// Variations returns at most limit bytes that repeat theme, each time with another byte changed. Fuzz
+// targets of encoders take short themes: a fuzzer spends its time on making long inputs shorter.
+func Variations(theme []byte, repeat, limit int) (out []byte) {
+	for i := range repeat + 1 {
+		if len(theme) == 0 || len(out)+len(theme) > limit {
+			break
+		}
+		out = append(out, theme...)
+		out[len(out)-1-i*7%len(theme)] += byte(i)
+	}
+	return out
+}
+
+// Program returns the first n bytes of the test's own program: real machine code. They depend on the
+// compiler and are for measuring.
+func Program(t testing.TB, n int) []byte {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:min(n, len(b))]
+}
+
+// BenchmarkMaterial returns the file that WINBAKE_BENCH_FILE names, or else two million bytes of the
+// test's own program.
+func BenchmarkMaterial(b *testing.B) []byte {
+	b.Helper()
+	path := os.Getenv("WINBAKE_BENCH_FILE")
+	if path == "" {
+		return Program(b, 2_000_000)
+	}
+	contents, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return contents
 }

@@ -1,5 +1,5 @@
-// Package codectest holds what the tests of the decoders share: the chunks of a WIM that wimlib wrote,
-// and a writer of bit streams for streams that no encoder would make.
+// Package codectest holds what the tests of the codecs share: the chunks of a WIM that wimlib wrote, a
+// writer of bit streams for streams that no encoder would make, and judges of what encoders make.
 package codectest
 
 import (

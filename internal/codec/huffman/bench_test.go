@@ -16,7 +16,7 @@ func BenchmarkBuild(b *testing.B) {
 	payload := make([]uint32, len(lengths))
 	table := make([]uint32, TableSize(len(lengths), 11, MaxLen))
 	for b.Loop() {
-		if _, err := Build(table, 11, lengths, payload); err != nil {
+		if err := Build(table, 11, lengths, payload); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,5 +1,5 @@
 // Package huffman builds lookup tables for canonical prefix codes read most significant bit first,
-// as LZX and XPRESS use them. A code is given as one length per symbol; shorter codewords come
+// as LZX and XPRESS use them, and for encoders the codes themselves. A code is given as one length per symbol; shorter codewords come
 // before longer ones, and codewords of the same length are in symbol order.
 //
 // A table has two levels: a root indexed by the next rootBits bits, and behind it one subtable for
@@ -8,7 +8,10 @@
 // one word it has to load anyway.
 package huffman
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // MaxLen is the longest codeword of any code this package builds, in bits.
 const MaxLen = 16
@@ -18,14 +21,12 @@ const MaxSymbols = 1024
 
 // The parts of a table entry. An entry of a symbol is its payload plus its codeword's length: the
 // low six bits of the payload are therefore added to the length, which lets a payload count bits
-// that follow the codeword. Bits 29 and 30 of a payload must be clear.
+// that follow the codeword. Bit 30 of a payload must be clear.
 const (
 	// BitsMask selects the bits to consume.
 	BitsMask = 0x3f
 	// Link marks a root entry that leads to a subtable; see Sub.
 	Link = 1 << 30
-	// Empty marks, together with Link, every root entry of a code that has no symbols.
-	Empty = 1 << 29
 
 	linkShift = 8
 )
@@ -53,7 +54,7 @@ func TableSize(n, rootBits, maxLen int) int {
 }
 
 // Sub returns the subtable index that a Link entry leads to, given the bits after the root's, left
-// aligned. An Empty entry has no subtable.
+// aligned.
 func Sub(link uint32, rest uint64) uint32 {
 	return link>>linkShift&0xffff + uint32(rest>>1>>(63-link&BitsMask))
 }
@@ -63,23 +64,24 @@ func Sub(link uint32, rest uint64) uint32 {
 // room that TableSize asks for.
 //
 // A code without any symbol is legal, as the formats use it for alphabets that a block does not
-// need: its entries are all Link|Empty, and Build reports empty. Any other incomplete code is not.
-func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) (empty bool, err error) {
+// need. A decoder that meets it nevertheless reads symbol 0 without a codeword. Any other incomplete
+// code is not legal.
+func Build(table []uint32, rootBits int, lengths []uint8, payload []uint32) error {
 	var b builder
 	if err := b.sort(lengths); err != nil {
-		return false, err
+		return err
 	}
 	root := table[:1<<rootBits]
 	if b.used == 0 {
 		for i := range root {
-			root[i] = Link | Empty
+			root[i] = payload[0]
 		}
-		return true, nil
+		return nil
 	}
 	payload = payload[:len(lengths)]
 	first := b.fillRoot(root, rootBits, payload)
 	b.fillSubs(table, rootBits, first, payload)
-	return false, nil
+	return nil
 }
 
 // builder holds the symbols of a code in the order of their codewords.
@@ -91,15 +93,13 @@ type builder struct {
 
 // sort counts the lengths, checks that they describe a code, and orders the symbols.
 func (b *builder) sort(lengths []uint8) error {
-	for _, l := range lengths {
-		b.count[l]++
-	}
+	b.countLengths(lengths)
 	b.used = len(lengths) - b.count[0]
 	if b.used == 0 {
 		return nil
 	}
 	space := 1
-	var next [MaxLen + 1]int
+	var next [MaxLen + 16]int // as in countLengths
 	for l, at := 1, 0; l <= MaxLen; l++ {
 		space = space<<1 - b.count[l]
 		if space < 0 {
@@ -111,26 +111,60 @@ func (b *builder) sort(lengths []uint8) error {
 	if space != 0 {
 		return ErrIncomplete
 	}
-	for s, l := range lengths {
-		if l != 0 {
-			b.sorted[next[l]] = uint16(s)
-			next[l]++
+	next[0] = b.used // those without a codeword go behind the others, which nobody reads
+	for s := 0; s < len(lengths); s += 8 {
+		n := min(8, len(lengths)-s)
+		if n == 8 && binary.LittleEndian.Uint64(lengths[s:s+8]) == 0 {
+			continue
+		}
+		for i, l := range lengths[s : s+n] {
+			at := &next[l&31]
+			b.sorted[*at&(MaxSymbols-1)] = uint16(s + i)
+			*at++
 		}
 	}
 	return nil
+}
+
+// countLengths counts in four places: most lengths are zeros, and adding to one number takes its time.
+func (b *builder) countLengths(lengths []uint8) {
+	var n [4][MaxLen + 16]uint16 // more than MaxLen+1, so that a masked length needs no check
+	for ; len(lengths) >= 4; lengths = lengths[4:] {
+		n[0][lengths[0]&31]++
+		n[1][lengths[1]&31]++
+		n[2][lengths[2]&31]++
+		n[3][lengths[3]&31]++
+	}
+	for _, l := range lengths {
+		n[0][l&31]++
+	}
+	for l := range b.count {
+		b.count[l] = int(n[0][l] + n[1][l] + n[2][l] + n[3][l])
+	}
 }
 
 // fillRoot enters the codewords that fit the root, which are its first entries, and returns how
 // many there are.
 func (b *builder) fillRoot(root []uint32, rootBits int, payload []uint32) (symbols int) {
 	at := 0
-	for l := 1; l <= rootBits; l++ {
+	for l := 1; l <= rootBits-3; l++ {
 		span := 1 << (rootBits - l)
 		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
 			e := payload[s] + uint32(l)
-			run := root[at : at+span]
-			for i := range run {
-				run[i] = e
+			for run := root[at : at+span]; len(run) >= 8; run = run[8:] {
+				run[0], run[1], run[2], run[3], run[4], run[5], run[6], run[7] = e, e, e, e, e, e, e, e
+			}
+			at += span
+		}
+		symbols += b.count[l]
+	}
+	for l := max(rootBits-2, 1); l <= rootBits; l++ { // most codewords, with few entries each
+		span := 1 << (rootBits - l)
+		for _, s := range b.sorted[symbols : symbols+b.count[l]] {
+			e := payload[s] + uint32(l)
+			root[at], root[at+span/2] = e, e
+			if span == 4 {
+				root[at+1], root[at+3] = e, e
 			}
 			at += span
 		}

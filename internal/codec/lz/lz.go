@@ -1,5 +1,6 @@
-// Package lz copies matches, the part that LZ77 decoders have in common: bytes that repeat the
-// output of some distance back, where a match longer than its distance repeats itself.
+// Package lz is what LZ77 codecs have in common. For decoders it copies matches: bytes that repeat the
+// output of some distance back, where a match longer than its distance repeats itself. For encoders it
+// finds them.
 package lz
 
 import "encoding/binary"

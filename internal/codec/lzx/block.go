@@ -29,9 +29,6 @@ func (d *Decoder) readBlockHeader(room int) (block, error) {
 	if d.r.take(1) == 0 {
 		b.size = d.readBlockSize()
 	}
-	if d.r.overrun() {
-		return b, d.truncated()
-	}
 	if b.size == 0 || b.size > room {
 		return b, d.corrupt("block of %d bytes, where the chunk lacks %d", b.size, room)
 	}
@@ -78,23 +75,20 @@ func (d *Decoder) readCodes(kind blockKind) error {
 			return err
 		}
 	}
-	if err := d.readLengths(d.mainLens[:numLiterals]); err != nil {
+	if err := d.readLengths(d.mainLens[:], numLiterals); err != nil {
 		return err
 	}
-	if err := d.readLengths(d.mainLens[numLiterals:d.mainSyms]); err != nil {
+	if err := d.readLengths(d.mainLens[numLiterals:], d.mainSyms-numLiterals); err != nil {
 		return err
 	}
 	if err := d.buildMain(kind); err != nil {
 		return err
 	}
-	if err := d.readLengths(d.lengthLens[:]); err != nil {
+	if err := d.readLengths(d.lengthLens[:], numLengthSyms); err != nil {
 		return err
 	}
-	if _, err := huffman.Build(d.lengthTable[:], lengthRoot, d.lengthLens[:], lengthPayload); err != nil {
+	if err := huffman.Build(d.lengthTable[:], lengthRoot, d.lengthLens[:numLengthSyms], lengthPayload); err != nil {
 		return d.corrupt("length code: %v", err)
-	}
-	if d.r.overrun() {
-		return d.truncated()
 	}
 	return nil
 }
@@ -106,7 +100,7 @@ func (d *Decoder) readAlignedCode() error {
 	for i := range lens {
 		lens[i] = uint8(d.r.take(3))
 	}
-	if _, err := huffman.Build(d.aligned[:], alignedRoot, lens[:], plainPayload); err != nil {
+	if err := huffman.Build(d.aligned[:], alignedRoot, lens[:], plainPayload); err != nil {
 		return d.corrupt("aligned offset code: %v", err)
 	}
 	return nil
@@ -119,9 +113,9 @@ const (
 	preSame      = 19 // a run of 4 or 5 equal lengths, one bit, then their difference
 )
 
-// readLengths updates code lengths from the previous block's to this one's. Their own code comes
-// first, as twenty lengths of four bits.
-func (d *Decoder) readLengths(lens []uint8) error {
+// readLengths updates the first n code lengths from the previous block's to this one's. Their own code
+// comes first, as twenty lengths of four bits. A run may go beyond n, into what lens has room for.
+func (d *Decoder) readLengths(lens []uint8, n int) error {
 	var pre [numPreSyms]uint8
 	for i := range pre {
 		if i%10 == 0 {
@@ -129,19 +123,15 @@ func (d *Decoder) readLengths(lens []uint8) error {
 		}
 		pre[i] = uint8(d.r.take(4))
 	}
-	empty, err := huffman.Build(d.preTable[:], preRoot, pre[:], plainPayload)
-	if err != nil {
+	if err := huffman.Build(d.preTable[:], preRoot, pre[:], plainPayload); err != nil {
 		return d.corrupt("code of the code lengths: %v", err)
 	}
-	if empty {
-		return d.corrupt("code of the code lengths is empty")
-	}
-	for i := 0; i < len(lens); {
-		n, err := d.readRun(lens[i:])
+	for i := 0; i < n; {
+		run, err := d.readRun(lens[i:])
 		if err != nil {
 			return err
 		}
-		i += n
+		i += run
 	}
 	return nil
 }
@@ -163,13 +153,10 @@ func (d *Decoder) readRun(lens []uint8) (int, error) {
 		n = 20 + int(d.r.take(5))
 	default:
 		n = 4 + int(d.r.take(1))
-		if sym = d.preSymbol(); sym >= preZeros {
+		if sym = d.preSymbol(); sym > 17 { // 17 is the same as 0
 			return 0, d.corrupt("run of code lengths with difference %d", sym)
 		}
 		l = lessMod17(lens[0], sym)
-	}
-	if n > len(lens) {
-		return 0, d.corrupt("run of %d code lengths, where the code lacks %d", n, len(lens))
 	}
 	for i := range lens[:n] {
 		lens[i] = l

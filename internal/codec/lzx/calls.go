@@ -15,6 +15,32 @@ const (
 	callFileSize = 12_000_000 // the file size every WIM chunk pretends to have
 )
 
+// translateCalls makes the relative call targets in a chunk absolute, for an encoder.
+func translateCalls(chunk []byte) {
+	for i := 0; i+callTail < len(chunk); {
+		n := bytes.IndexByte(chunk[i:len(chunk)-callTail], callOpcode)
+		if n < 0 {
+			return
+		}
+		i += n
+		operand := chunk[i+1 : i+callSize]
+		binary.LittleEndian.PutUint32(operand, absoluteTarget(binary.LittleEndian.Uint32(operand), i))
+		i += callSize
+	}
+}
+
+// absoluteTarget translates one operand of the call at byte pos, if it leads into the pretended file.
+// Those that already look absolute, though not inside it, are pushed out of the way of the results.
+func absoluteTarget(target uint32, pos int) uint32 {
+	switch t, p := int32(target), int32(pos); {
+	case t >= -p && t < callFileSize-p:
+		return uint32(t + p)
+	case t >= callFileSize-p && t < callFileSize:
+		return uint32(t - callFileSize)
+	}
+	return target
+}
+
 // undoCalls makes translated call targets in a chunk relative again.
 func undoCalls(chunk []byte) {
 	for i := 0; i+callTail < len(chunk); {

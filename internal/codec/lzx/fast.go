@@ -15,13 +15,12 @@ const (
 	fine problem = iota
 	badOffset
 	badLength
-	badSymbol
 )
 
-// decodeFast decodes dst[pos:end] up to where the longest match could cross end, or its copy the end
-// of dst, and returns the new position. Away from the ends, nothing but match offsets needs checking.
+// decodeFast decodes dst[pos:end] up to where a round, at most two literals and the longest match, could
+// cross end, or the match's copy the end of dst, and returns the new position. Away from the ends, nothing but match offsets needs checking.
 func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
-	stop := min(end-maxMatch, len(dst)-maxMatch-lz.Slack)
+	stop := min(end-maxMatch-1, len(dst)-maxMatch-lz.Slack)
 	in := d.r.in
 	ip, buf, have := d.r.pos, d.r.buf, d.r.have
 	last := len(in) - inputPad/2
@@ -31,8 +30,8 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 		ip += int(^have >> 3 & 7)
 		have |= 56
 
-		// 56 bits suffice for a literal of at most mainRoot bits and a short match: its codeword of
-		// 16 bits and 17 of the offset, or 14 and an aligned symbol of 7. A long match refills.
+		// 56 bits suffice for two literals of at most mainRoot bits and a short match: its codeword of
+		// 16 bits and 17 of the offset. A length or aligned symbol refills.
 		e := d.mainTable[buf>>(64-mainRoot)]
 		if int32(e) < 0 {
 			dst[pos] = byte(e >> 8)
@@ -40,6 +39,13 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			buf <<= e & 63
 			have -= uint(e)
 			e = d.mainTable[buf>>(64-mainRoot)]
+			if int32(e) < 0 {
+				dst[pos] = byte(e >> 8)
+				pos++
+				buf <<= e & 63
+				have -= uint(e)
+				e = d.mainTable[buf>>(64-mainRoot)]
+			}
 		}
 		if e&huffman.Link != 0 {
 			e = d.mainTable[huffman.Sub(e, buf<<mainRoot)]
@@ -60,10 +66,6 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			have |= 56
 			le := d.lengthTable[buf>>(64-lengthRoot)]
 			if le&huffman.Link != 0 {
-				if le&huffman.Empty != 0 {
-					bad = badSymbol
-					break
-				}
 				le = d.lengthTable[huffman.Sub(le, buf<<lengthRoot)]
 			}
 			length += int(le >> 8 & 0xff)
@@ -78,28 +80,21 @@ func (d *Decoder) decodeFast(dst []byte, pos, end int) (int, problem) {
 			have -= uint(x)
 		}
 		if e&flagAligned != 0 {
+			buf |= binary.BigEndian.Uint64(in[ip:ip+8]) >> (have & 63)
+			ip += int(^have >> 3 & 7)
+			have |= 56
 			ae := d.aligned[buf>>(64-alignedRoot)]
-			if ae&huffman.Empty != 0 {
-				bad = badSymbol
-				break
-			}
 			buf <<= ae & 63
 			have -= uint(ae)
 			v = v<<3 | ae>>8&7
 		}
 		offset := s.base + v&s.mask
-		switch e >> slotShift & slotMask {
-		case 0:
-			offset = d.recent[0]
-		case 1:
-			offset = d.recent[1]
-			d.recent[1] = d.recent[0]
-		case 2:
-			offset = d.recent[2]
-			d.recent[2] = d.recent[0]
-		default:
+		if slot := e >> slotShift & slotMask; slot >= numRepeats {
 			d.recent[2] = d.recent[1]
 			d.recent[1] = d.recent[0]
+		} else {
+			offset = d.recent[slot]
+			d.recent[slot] = d.recent[0]
 		}
 		d.recent[0] = offset
 		if uint(offset) > uint(pos) {

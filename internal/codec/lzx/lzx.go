@@ -1,16 +1,16 @@
-// Package lzx decodes LZX as Windows Imaging files use it: every chunk stands alone, its window is
+// Package lzx decodes and encodes LZX as Windows Imaging files use it: every chunk stands alone, its window is
 // the chunk size, and x86 call targets in it have been made absolute (the "E8" translation) as if
 // the chunk were a file of 12,000,000 bytes.
 //
 // The format is LZ77 with canonical Huffman codes, described by [MS-PATCH] section 2 and by the
 // "LZX data format" document of the CAB SDK. A WIM differs from a cabinet: there is no header bit
 // for the translation, a block's size has a one-bit short form for 32768, matches end at 257 bytes,
-// and nothing survives from one chunk to the next. Cabinets are not decoded here, and nothing is
-// compressed.
+// and nothing survives from one chunk to the next. Cabinets are not read or written here.
 //
-// The package is strict where the format leaves no doubt (codes must be complete, matches must stay
-// inside their block and inside the chunk, a run of code lengths must stay inside its alphabet) and
-// never reads or writes outside the slices it is given, whatever they hold.
+// Contents are judged by their hash, so the decoder takes what libwim's takes: zeros follow the input, a
+// run of code lengths may go beyond its alphabet, and a code without symbols stands for symbol 0. It is
+// strict otherwise (other codes must be complete, matches must stay inside their block and the chunk),
+// and never reads or writes outside the slices it is given, whatever they hold.
 package lzx
 
 import (
@@ -30,8 +30,8 @@ type Decoder struct {
 
 	recent [numRepeats]uint32 // the recent offsets, latest first
 
-	mainLens    [maxMainSyms]uint8 // kept from block to block: each block codes the difference
-	lengthLens  [numLengthSyms]uint8
+	mainLens    [maxMainSyms + maxRun]uint8 // kept from block to block: each block codes the difference
+	lengthLens  [numLengthSyms + maxRun]uint8
 	mainTable   [1<<mainRoot + maxMainSyms<<(maxCodeLen-mainRoot)/(maxCodeLen-mainRoot+1)]uint32
 	lengthTable [1<<lengthRoot + numLengthSyms<<(maxCodeLen-lengthRoot)/(maxCodeLen-lengthRoot+1)]uint32
 	aligned     [1 << alignedRoot]uint32
@@ -41,13 +41,20 @@ type Decoder struct {
 // NewDecoder returns a decoder for chunks of at most windowSize bytes, a power of two from MinWindow
 // to MaxWindow. The window size is part of the format: it decides the size of the main alphabet.
 func NewDecoder(windowSize int) (*Decoder, error) {
-	if windowSize < MinWindow || windowSize > MaxWindow || bits.OnesCount(uint(windowSize)) != 1 {
-		return nil, fault.Unsupportedf(fault.NoOffset,
-			"LZX window of %d bytes: want a power of two from %d to %d", windowSize, MinWindow, MaxWindow)
+	if err := checkWindow(windowSize); err != nil {
+		return nil, err
 	}
 	d := &Decoder{window: windowSize, mainSyms: numLiterals + numHeaders*numSlots(windowSize)}
 	d.r.grow(windowSize)
 	return d, nil
+}
+
+func checkWindow(size int) error {
+	if size < MinWindow || size > MaxWindow || bits.OnesCount(uint(size)) != 1 {
+		return fault.Unsupportedf(fault.NoOffset,
+			"LZX window of %d bytes: want a power of two from %d to %d", size, MinWindow, MaxWindow)
+	}
+	return nil
 }
 
 // Decode fills dst, one chunk's uncompressed size and at most the window size, from the compressed
@@ -110,25 +117,23 @@ func (d *Decoder) decodeBlock(dst []byte, pos, end int) error {
 	return d.blockError(pos, end, bad)
 }
 
-// blockError turns what stopped a block that ends at end, at pos, into an error. Where the input has
-// ended, whatever else went wrong came of that.
+// blockError turns what stopped a block that ends at end, at pos, into an error.
 func (d *Decoder) blockError(pos, end int, bad problem) error {
-	if d.r.overrun() {
-		return d.truncated()
-	}
 	switch bad {
 	case badOffset:
 		return d.corrupt("match at output byte %d reaches back %d bytes", pos, d.recent[0])
 	case badLength:
 		return d.corrupt("match at output byte %d crosses the end of its block at %d", pos, end)
-	case badSymbol:
-		return d.corrupt("symbol of an empty code at output byte %d", pos)
 	}
 	return nil
 }
 
-// corrupt reports corrupt input at the present position.
+// corrupt reports corrupt input at the present position. Where the input has ended, whatever else went
+// wrong came of that.
 func (d *Decoder) corrupt(format string, args ...any) error {
+	if d.r.overrun() {
+		return d.truncated()
+	}
 	return fault.Corruptf(d.r.offset(), "LZX: "+format, args...)
 }
 
@@ -143,12 +148,8 @@ func (d *Decoder) buildMain(kind blockKind) error {
 	if kind == alignedOffsets {
 		payload = alignedPayload
 	}
-	empty, err := huffman.Build(d.mainTable[:], mainRoot, d.mainLens[:d.mainSyms], payload)
-	if err != nil {
+	if err := huffman.Build(d.mainTable[:], mainRoot, d.mainLens[:d.mainSyms], payload); err != nil {
 		return d.corrupt("main code: %v", err)
-	}
-	if empty {
-		return d.corrupt("main code is empty")
 	}
 	return nil
 }

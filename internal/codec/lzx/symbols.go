@@ -25,6 +25,8 @@ const (
 	maxPreLen     = 15 // bits: the lengths have four bits each
 	maxAlignedLen = 7  // bits: three bits each
 
+	maxRun = 51 // code lengths: the longest run, which may begin with an alphabet's last
+
 	defaultBlockSize = 32768 // bytes; what the one-bit short form of the size means in a WIM
 )
 
@@ -37,7 +39,7 @@ const (
 	alignedRoot = maxAlignedLen
 )
 
-// A main table entry below the flags that package huffman owns (bits 29 and 30):
+// A main table entry below the flag that package huffman owns (bit 30):
 //
 //	bits  0..5   bits to consume: the codeword, and for a short match its extra offset bits
 //	bits  8..15  a literal's byte

@@ -8,7 +8,7 @@ import (
 // decodeTail decodes dst[pos:end] one checked step at a time: the last bytes of a block, where a match
 // could cross the end, and all of a block whose input ends early.
 func (d *Decoder) decodeTail(dst []byte, pos, end int) (int, problem) {
-	for pos < end && !d.r.overrun() {
+	for pos < end {
 		d.r.refill() // enough for all of a match: at most 16 + 16 + 14 + 7 bits
 		e := d.mainSymbol()
 		if e&flagLiteral != 0 {
@@ -17,10 +17,7 @@ func (d *Decoder) decodeTail(dst []byte, pos, end int) (int, problem) {
 			pos++
 			continue
 		}
-		length, bad := d.readMatch(e)
-		if bad != fine {
-			return pos, bad
-		}
+		length := d.readMatch(e)
 		if uint(d.recent[0]) > uint(pos) {
 			return pos, badOffset
 		}
@@ -44,7 +41,7 @@ func (d *Decoder) mainSymbol() uint32 {
 
 // readMatch reads the rest of the match that main table entry e begins. It returns the length; the
 // offset is then the latest of the recent ones.
-func (d *Decoder) readMatch(e uint32) (length int, bad problem) {
+func (d *Decoder) readMatch(e uint32) (length int) {
 	length = int(e >> lengthShift & lengthMask)
 	s := e >> slotShift & slotMask
 	extra := uint32(slots[s].extraBits())
@@ -56,11 +53,7 @@ func (d *Decoder) readMatch(e uint32) (length int, bad problem) {
 	}
 	d.r.skip(e & huffman.BitsMask)
 	if e&flagLong != 0 {
-		n, bad := d.readLong()
-		if bad != fine {
-			return 0, bad
-		}
-		length += n
+		length += d.readLong()
 	}
 	offset := uint32(0)
 	if extra > 0 {
@@ -68,27 +61,21 @@ func (d *Decoder) readMatch(e uint32) (length int, bad problem) {
 	}
 	if e&flagAligned != 0 {
 		ae := d.aligned[d.r.buf>>(64-alignedRoot)]
-		if ae&huffman.Empty != 0 {
-			return 0, badSymbol
-		}
 		d.r.skip(ae)
 		offset = offset<<3 | ae>>8&7
 	}
 	d.use(s, slots[s].base+offset)
-	return length, fine
+	return length
 }
 
 // readLong reads a length symbol.
-func (d *Decoder) readLong() (int, problem) {
+func (d *Decoder) readLong() int {
 	e := d.lengthTable[d.r.buf>>(64-lengthRoot)]
-	if e&huffman.Empty != 0 {
-		return 0, badSymbol
-	}
 	if e&huffman.Link != 0 {
 		e = d.lengthTable[huffman.Sub(e, d.r.buf<<lengthRoot)]
 	}
 	d.r.skip(e)
-	return int(e >> 8 & 0xff), fine
+	return int(e >> 8 & 0xff)
 }
 
 // use makes the offset of slot s the latest. Slots below numRepeats exchange a recent offset with the

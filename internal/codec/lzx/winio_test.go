@@ -39,6 +39,18 @@ func TestStreamsAgainstWinio(t *testing.T) {
 	}
 }
 
+// TestEncodeAgainstWinio has Microsoft's decoder read what we encode.
+func TestEncodeAgainstWinio(t *testing.T) {
+	e, dst := newEncoder(t, MinWindow), make([]byte, MinWindow)
+	for _, m := range append(codectest.Materials(), codectest.Program(t, 1_000_000)) {
+		for _, src := range codectest.Cut(m, MinWindow) {
+			if n, ok := e.Encode(dst, src); ok {
+				compareWithWinio(t, "encoded", dst[:n], len(src))
+			}
+		}
+	}
+}
+
 func compareWithWinio(t *testing.T, name string, src []byte, size int) {
 	t.Helper()
 	r, err := winio.NewReader(bytes.NewReader(src), size)

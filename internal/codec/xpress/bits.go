@@ -14,6 +14,7 @@ type bitReader struct {
 	pos  int    // the next byte of src to load; may exceed its length once bits are past the end
 	buf  uint64 // bits not consumed yet, left aligned
 	have uint   // how many; only the low six bits count
+	past bool   // units or bytes behind the input have been taken
 }
 
 // loadUnits returns the four units at b[i:], the first one uppermost.
@@ -53,25 +54,39 @@ func (r *bitReader) take(n uint32) uint32 {
 // than 16 bits, would not have taken yet. It needs at least 16 bits.
 func (r *bitReader) returnUnits() {
 	have := unitBits + r.have%unitBits
-	r.pos -= int(r.have&63-have) / 8
+	r.pos = r.pos - int(r.have&63-have)/8
+	if r.pos > r.end() {
+		r.pos, r.past = r.end(), true
+	}
 	r.buf &= ^uint64(0) << (64 - have)
 	r.have = have
 }
 
-// takeByte takes a byte from behind the last unit.
-func (r *bitReader) takeByte() (b byte, ok bool) {
+// takeByte takes a byte from behind the last unit. Behind the input is a zero.
+func (r *bitReader) takeByte() int {
 	if r.pos >= len(r.src) {
-		return 0, false
+		r.past = true
+		return 0
 	}
 	r.pos++
-	return r.src[r.pos-1], true
+	return int(r.src[r.pos-1])
+}
+
+// takeTwo takes two bytes. If there are not two, it takes none, and they are zeros.
+func (r *bitReader) takeTwo() int {
+	if r.pos+2 > len(r.src) {
+		r.past = true
+		return 0
+	}
+	r.pos += 2
+	return int(binary.LittleEndian.Uint16(r.src[r.pos-2:]))
 }
 
 // end returns where the last whole unit of the input ends.
 func (r *bitReader) end() int { return len(r.src) - (len(r.src)-r.pos)&1 }
 
 // overrun reports whether bits were consumed that the input does not have.
-func (r *bitReader) overrun() bool { return r.pos*8-int(r.have&63) > r.end()*8 }
+func (r *bitReader) overrun() bool { return r.past || r.pos*8-int(r.have&63) > r.end()*8 }
 
 // offset returns about where the next bit is, for messages.
 func (r *bitReader) offset() int64 { return int64(min(r.pos-int(r.have&63)/8, len(r.src))) }

@@ -59,7 +59,7 @@ func (d *Decoder) decodeFast(dst []byte) int {
 				length = minMatch + (int(src[at]) | int(src[at+1])<<8)
 				at += 2
 			}
-			if length < longMatch || length > len(dst)-lz.Slack-pos {
+			if length > len(dst)-lz.Slack-pos {
 				break
 			}
 			buf = buf << (e & 63)

@@ -1,7 +1,7 @@
-// Package xpress decodes XPRESS with Huffman coding, "LZ77+Huffman" in [MS-XCA] sections 2.1 and 2.2,
-// as Windows Imaging files and compressed NTFS files use it: chunks of 4 to 64 KiB, each with one
-// Huffman code of its own. The plain LZ77 variant and chains of several codes in one stream, which
-// those formats do not have, are not decoded, and nothing is compressed.
+// Package xpress decodes and encodes XPRESS with Huffman coding, "LZ77+Huffman" in [MS-XCA] sections
+// 2.1 and 2.2, as Windows Imaging files and compressed NTFS files use it: chunks of 4 to 64 KiB, each
+// with one Huffman code of its own. The plain LZ77 variant, and chains of several codes in one stream,
+// are not here: those formats do not have them.
 //
 // A chunk begins with the lengths of 512 codewords, four bits each, the even symbol in the low half.
 // Symbols below 256 are literals. The others are matches: bits 0..3 of the symbol give the length
@@ -10,10 +10,14 @@
 // lie between those units, at the place that a decoder has reached which always holds at least 16
 // bits and takes another unit as soon as it does not.
 //
-// The package never reads or writes outside the slices it is given, whatever they hold.
+// Contents are judged by their hash, so the decoder takes what libwim's takes: zeros follow the input, a
+// match may have its length in the long form although it is short, and a code without symbols stands for
+// zero bytes. The package never reads or writes outside the slices it is given, whatever they hold.
 package xpress
 
 import (
+	"encoding/binary"
+
 	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lz"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -38,7 +42,7 @@ const (
 // building the table does not outweigh decoding a chunk of 4 KiB.
 const rootBits = 11
 
-// A table entry below the flags that package huffman owns (bits 29 and 30):
+// A table entry below the flag that package huffman owns (bit 30):
 //
 //	bits  0..5   bits to consume: the codeword and the offset bits
 //	bits  8..15  a literal's byte
@@ -99,9 +103,6 @@ func (d *Decoder) Decode(dst, src []byte) error {
 		}
 		pos += n
 	}
-	if d.r.overrun() {
-		return d.truncated()
-	}
 	return nil
 }
 
@@ -110,25 +111,21 @@ func (d *Decoder) readCode(src []byte) error {
 	if len(src) < headerSize {
 		return fault.Corruptf(int64(len(src)), "XPRESS: %d bytes are too few for the codeword lengths", len(src))
 	}
-	for i, b := range src[:headerSize] {
-		d.lengths[2*i] = b & 15
-		d.lengths[2*i+1] = b >> 4
+	for i := 0; i < headerSize; i += 4 { // four bytes become eight lengths
+		x := uint64(binary.LittleEndian.Uint32(src[i : i+4]))
+		x = (x | x<<16) & 0x0000ffff0000ffff
+		x = (x | x<<8) & 0x00ff00ff00ff00ff
+		x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
+		binary.LittleEndian.PutUint64(d.lengths[2*i:2*i+8], x)
 	}
-	empty, err := huffman.Build(d.table[:], rootBits, d.lengths[:], payload)
-	if err != nil {
+	if err := huffman.Build(d.table[:], rootBits, d.lengths[:], payload); err != nil {
 		return fault.Corruptf(0, "XPRESS: %v", err)
-	}
-	if empty {
-		return fault.Corruptf(0, "XPRESS: the code has no symbols")
 	}
 	return nil
 }
 
 // step decodes one literal or match at dst[pos:], checking everything, and returns its length.
 func (d *Decoder) step(dst []byte, pos int) (int, error) {
-	if d.r.overrun() {
-		return 0, d.truncated()
-	}
 	d.r.refill()
 	e := d.table[d.r.buf>>(64-rootBits)]
 	if e&huffman.Link != 0 {
@@ -143,10 +140,7 @@ func (d *Decoder) step(dst []byte, pos int) (int, error) {
 	d.r.skip(e&huffman.BitsMask - offsetBits)
 	length := int(e >> lengthShift & lengthMask)
 	if e&flagLong != 0 {
-		var err error
-		if length, err = d.readLength(); err != nil {
-			return 0, err
-		}
+		length = d.readLength()
 	}
 	off := 1<<offsetBits | int(d.r.take(offsetBits))
 	if off > pos {
@@ -160,33 +154,19 @@ func (d *Decoder) step(dst []byte, pos int) (int, error) {
 }
 
 // readLength reads the length of a long match from the bytes between the units.
-func (d *Decoder) readLength() (int, error) {
+func (d *Decoder) readLength() int {
 	d.r.returnUnits()
-	b, ok := d.r.takeByte()
-	if !ok {
-		return 0, d.truncated()
+	if b := d.r.takeByte(); b < byteEscape {
+		return longMatch + b
 	}
-	if b < byteEscape {
-		return longMatch + int(b), nil
-	}
-	lo, _ := d.r.takeByte()
-	hi, ok := d.r.takeByte()
-	if !ok {
-		return 0, d.truncated()
-	}
-	n := int(hi)<<8 | int(lo)
-	if n < longMatch-minMatch {
-		return 0, d.corrupt("match length %d in the form for long ones", n+minMatch)
-	}
-	return n + minMatch, nil
+	return minMatch + d.r.takeTwo()
 }
 
-// corrupt reports corrupt input at the present position.
+// corrupt reports corrupt input at the present position. Where the input has ended, whatever else went
+// wrong came of that.
 func (d *Decoder) corrupt(format string, args ...any) error {
+	if d.r.overrun() {
+		return fault.Corruptf(int64(len(d.r.src)), "XPRESS: compressed data ends too early")
+	}
 	return fault.Corruptf(d.r.offset(), "XPRESS: "+format, args...)
-}
-
-// truncated reports that the input ended too early.
-func (d *Decoder) truncated() error {
-	return fault.Corruptf(int64(len(d.r.src)), "XPRESS: compressed data ends too early")
 }

@@ -1,8 +1,11 @@
-// Package disk writes partition tables: GPT and MBR, as Windows lays them out.
+// Package disk writes partition tables, GPT and MBR, as Windows lays them out, and reads those of
+// any disk.
 //
-// The tables themselves are go-diskfs' work; its types do not leave this package. What winbake adds
-// is what Windows needs and the library does not know: the disk signature, boot code in sector 0,
-// CHS fields, and that nothing depends on the clock or on chance.
+// The tables that are written are go-diskfs' work; its types do not leave this package. What winbake
+// adds is what Windows needs and the library does not know: the disk signature, boot code in sector
+// 0, CHS fields, and that nothing depends on the clock or on chance. Reading is the package's own:
+// the library knows no logical partitions, has to be told the size of sectors, and would be asked
+// about its own work.
 package disk
 
 import (
@@ -47,6 +50,8 @@ const (
 
 // Partition is one entry of a table. Offsets and sizes are in bytes and multiples of SectorSize.
 type Partition struct {
+	// Number is the partition's in its table, from 1; logical ones are from 5 on. Only Read sets it.
+	Number       int
 	Offset, Size int64
 	// Name, Type, ID and Attributes are GPT's.
 	Name       string

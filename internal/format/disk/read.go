@@ -1,78 +1,296 @@
 package disk
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
-	"io/fs"
-
-	"github.com/diskfs/go-diskfs/backend"
-	"github.com/diskfs/go-diskfs/partition/gpt"
-	"github.com/diskfs/go-diskfs/partition/mbr"
+	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// Read lists the partitions of a disk of size bytes: those of its GPT, or of its MBR when it has
-// no GPT. Empty entries are left out.
-func Read(r io.ReaderAt, size int64) ([]Partition, error) {
-	sector := make([]byte, SectorSize)
-	if _, err := r.ReadAt(sector, 0); err != nil {
-		return nil, fault.In("partition table", err)
-	}
-	if sector[510] != 0x55 || sector[511] != 0xAA {
-		return nil, fault.Corruptf(510, "partition table: sector 0 does not end in 55 AA")
-	}
-	f := readOnly{io.NewSectionReader(r, 0, size)}
-	if sector[mbrTable+4] == 0xEE {
-		return readGPT(f)
-	}
-	return readMBR(f)
-}
+var le = binary.LittleEndian
 
-func readGPT(f backend.File) ([]Partition, error) {
-	table, err := gpt.Read(f, SectorSize, SectorSize)
+// Records of an MBR ("Master Boot Record (MBR) Partition Table", UEFI specification 2.10, 5.2.1).
+const (
+	mbrEntrySize = 16 // u8 status, CHS, u8 type at 4, CHS, u32 first sector at 8, u32 count at 12
+	mbrEntries   = 4
+	mbrEnd       = 510 // 55 AA
+	mbrActive    = 0x80
+
+	typeProtective = 0xEE
+	// maxLogical bounds the chain of logical partitions; Windows gives out 26 drive letters.
+	maxLogical = 128
+)
+
+// extended are the types of a partition that holds logical ones: CHS, LBA, Linux.
+var extended = [256]bool{0x05: true, 0x0F: true, 0x85: true}
+
+// sectorSizes are those that disks have, the more frequent first.
+var sectorSizes = []int64{SectorSize, 4096}
+
+// Read lists the partitions of a disk of size bytes: those of its GPT, or of its MBR, logical ones
+// included, when it has no GPT. Empty entries are left out. Sectors may have 512 or 4,096 bytes.
+//
+// Nothing is repaired: a table that contradicts itself, and a partition that reaches over the end
+// of the disk, are errors of class fault.ErrCorrupt. Only the first of a GPT's two copies is read.
+func Read(r io.ReaderAt, size int64) ([]Partition, error) {
+	t := tableReader{r: r, size: size}
+	sector, err := t.bootRecord(0)
 	if err != nil {
 		return nil, fault.In("partition table", err)
 	}
 	var out []Partition
-	for _, p := range table.Partitions {
-		if p.Type == gpt.Unused {
+	if protective(sector) {
+		out, err = t.gpt()
+	} else {
+		out, err = t.mbr(sector)
+	}
+	return out, fault.In("partition table", err)
+}
+
+// tableReader reads the partition table of one disk.
+type tableReader struct {
+	r    io.ReaderAt
+	size int64
+}
+
+// read returns n bytes at off. A disk that ends before is corrupt, other errors are the machine's.
+func (t *tableReader) read(off, n int64) ([]byte, error) {
+	if off < 0 || off > t.size-n {
+		return nil, fault.Corruptf(max(off, 0), "the disk ends at %#x; it is cut off, or this is no disk", t.size)
+	}
+	b := make([]byte, n)
+	if _, err := t.r.ReadAt(b, off); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b, nil
+}
+
+// bootRecord reads a sector that must end in 55 AA.
+func (t *tableReader) bootRecord(off int64) ([]byte, error) {
+	b, err := t.read(off, SectorSize)
+	if err == nil && (b[mbrEnd] != 0x55 || b[mbrEnd+1] != 0xAA) {
+		err = fault.Corruptf(off+mbrEnd, "the sector does not end in 55 AA")
+	}
+	return b, err
+}
+
+// entry is one of the four in a boot record; its numbers are in sectors.
+type entry struct {
+	status, kind byte
+	first, count int64
+}
+
+func entries(sector []byte) (out [mbrEntries]entry) {
+	for i := range out {
+		e := sector[mbrTable+i*mbrEntrySize:]
+		out[i] = entry{e[0], e[4], int64(le.Uint32(e[8:])), int64(le.Uint32(e[12:]))}
+	}
+	return out
+}
+
+func (e *entry) empty() bool { return e.kind == 0 || e.count == 0 }
+
+// protective says whether an MBR only stands before a GPT, if a hybrid one with entries of its own.
+func protective(sector []byte) bool {
+	for _, e := range entries(sector) {
+		if e.kind == typeProtective {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tableReader) mbr(sector []byte) (out []Partition, err error) {
+	unit := t.mbrUnit(sector)
+	for i, e := range entries(sector) {
+		switch {
+		case e.empty():
+			continue
+		case extended[e.kind]:
+			continue // after the primary ones, whose numbers are up to 4
+		}
+		if out, err = t.add(out, i+1, e, 0, unit); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range entries(sector) {
+		if !e.empty() && extended[e.kind] {
+			return t.logical(out, e.first, unit) // there is at most one
+		}
+	}
+	return out, nil
+}
+
+// add appends the partition of an entry that counts from a sector on.
+func (t *tableReader) add(out []Partition, number int, e entry, base, unit int64) ([]Partition, error) {
+	p := Partition{
+		Number: number, Offset: (base + e.first) * unit, Size: e.count * unit,
+		MBRType: e.kind, Active: e.status == mbrActive,
+	}
+	return append(out, p), t.check(&p)
+}
+
+// check says whether a partition lies on the disk.
+func (t *tableReader) check(p *Partition) error {
+	if p.Offset <= 0 || p.Size <= 0 || p.Offset > t.size-p.Size {
+		return fault.Corruptf(fault.NoOffset, "partition %d lies from byte %d to %d, and the disk ends at %d: it is cut off, or the table is damaged",
+			p.Number, p.Offset, p.Offset+p.Size, t.size)
+	}
+	return nil
+}
+
+// logical follows the chain of logical partitions: each extended boot record has one, counted from
+// itself, and the place of the next record, counted from the first.
+func (t *tableReader) logical(out []Partition, first, unit int64) ([]Partition, error) {
+	seen := map[int64]bool{}
+	for at, number := first, mbrEntries+1; ; number++ {
+		if seen[at] || len(seen) == maxLogical {
+			return nil, fault.Corruptf(at*unit, "the chain of logical partitions does not end")
+		}
+		seen[at] = true
+		sector, err := t.bootRecord(at * unit)
+		if err != nil {
+			return nil, fault.In(fmt.Sprintf("logical partition %d", number), err)
+		}
+		e := entries(sector)
+		if !e[0].empty() {
+			if out, err = t.add(out, number, e[0], at, unit); err != nil {
+				return nil, err
+			}
+		}
+		if e[1].empty() || !extended[e[1].kind] {
+			return out, nil
+		}
+		at = first + e[1].first
+	}
+}
+
+// mbrUnit is the length of a sector, which an MBR does not say: 4,096 bytes where only then a
+// partition begins with a boot record.
+func (t *tableReader) mbrUnit(sector []byte) int64 {
+	for _, unit := range sectorSizes {
+		for _, e := range entries(sector) {
+			if e.empty() {
+				continue
+			}
+			if _, err := t.bootRecord(e.first * unit); err == nil {
+				return unit
+			}
+		}
+	}
+	return SectorSize
+}
+
+// Records of a GPT (UEFI specification 2.10, 5.3.2 and 5.3.3).
+const (
+	gptHeaderMin = 92
+	// maxGPTArray bounds the entries, of which Windows makes 128 with 128 bytes each.
+	maxGPTArray = 1 << 20
+
+	gptCRCAt       = 0x10 // of the header, with this field as zero
+	gptSelfAt      = 0x18 // the sector that the header is in
+	gptEntriesAt   = 0x48 // first sector of the entries
+	gptCountAt     = 0x50
+	gptEntrySizeAt = 0x54
+	gptEntriesCRC  = 0x58
+
+	gptIDAt    = 16 // of an entry, after its type
+	gptFirstAt = 32 // first sector
+	gptLastAt  = 40 // last sector
+	gptAttrAt  = 48
+	gptNameAt  = 56
+)
+
+var gptMagic = []byte("EFI PART")
+
+func (t *tableReader) gpt() ([]Partition, error) {
+	for _, unit := range sectorSizes {
+		header, err := t.read(unit, unit)
+		if err != nil || !bytes.HasPrefix(header, gptMagic) {
 			continue
 		}
-		kind, err1 := guid.Parse(string(p.Type))
-		id, err2 := guid.Parse(p.GUID)
-		if err1 != nil || err2 != nil {
-			return nil, fault.Corruptf(fault.NoOffset, "partition table: partition %d has no usable GUIDs", p.Index)
-		}
-		out = append(out, Partition{
-			Offset: int64(p.Start) * SectorSize, Size: int64(p.End-p.Start+1) * SectorSize,
-			Name: p.Name, Type: kind, ID: id, Attributes: p.Attributes,
-		})
+		return t.gptEntries(header, unit)
 	}
-	return out, nil
+	return nil, fault.Corruptf(SectorSize, "the MBR announces a GPT, and there is none; if only its first copy is damaged, gdisk can restore it from the second")
 }
 
-func readMBR(f backend.File) ([]Partition, error) {
-	table, err := mbr.Read(f, SectorSize, SectorSize)
+func (t *tableReader) gptEntries(header []byte, unit int64) ([]Partition, error) {
+	if err := checkHeader(header, unit); err != nil {
+		return nil, err
+	}
+	count, stride := int64(le.Uint32(header[gptCountAt:])), int64(le.Uint32(header[gptEntrySizeAt:]))
+	if stride < gptEntrySize || stride%8 != 0 || stride*count > maxGPTArray {
+		return nil, fault.Corruptf(unit+gptCountAt, "%d entries of %d bytes", count, stride)
+	}
+	at, ok := bytesOf(le.Uint64(header[gptEntriesAt:]), unit)
+	if !ok {
+		return nil, fault.Corruptf(unit+gptEntriesAt, "the entries are at sector %#x", le.Uint64(header[gptEntriesAt:]))
+	}
+	b, err := t.read(at, stride*count)
 	if err != nil {
-		return nil, fault.In("partition table", err)
+		return nil, err
+	}
+	if crc32.ChecksumIEEE(b) != le.Uint32(header[gptEntriesCRC:]) {
+		return nil, fault.Corruptf(at, "the GPT's entries do not have their CRC; gdisk can restore them from the second copy")
 	}
 	var out []Partition
-	for _, p := range table.Partitions {
-		if p.Type != mbr.Empty {
-			out = append(out, Partition{
-				Offset: int64(p.Start) * SectorSize, Size: int64(p.Size) * SectorSize, MBRType: byte(p.Type), Active: p.Bootable,
-			})
+	for i := range int(count) {
+		p, used, err := gptPartition(b[int64(i)*stride:], unit)
+		if err == nil && used {
+			p.Number = i + 1
+			err = t.check(&p)
+			out = append(out, p)
+		}
+		if err != nil {
+			return nil, fault.In(fmt.Sprintf("entry %d", i+1), err)
 		}
 	}
 	return out, nil
 }
 
-// readOnly gives go-diskfs a disk that can only be read.
-type readOnly struct{ *io.SectionReader }
+func checkHeader(header []byte, unit int64) error {
+	n := le.Uint32(header[12:])
+	if n < gptHeaderMin || int64(n) > unit {
+		return fault.Corruptf(unit+12, "a GPT header of %d bytes", n)
+	}
+	h := bytes.Clone(header[:n])
+	clear(h[gptCRCAt : gptCRCAt+4])
+	if crc32.ChecksumIEEE(h) != le.Uint32(header[gptCRCAt:]) {
+		return fault.Corruptf(unit, "the GPT's header does not have its CRC; gdisk can restore it from the second copy")
+	}
+	if self := le.Uint64(header[gptSelfAt:]); self != 1 {
+		return fault.Corruptf(unit+gptSelfAt, "the GPT's first header says that it is at sector %d", self)
+	}
+	return nil
+}
 
-// Stat is not available; the library asks for it only to learn a size that it is told.
-func (readOnly) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
+// gptPartition reads an entry; used is false for an empty one.
+func gptPartition(b []byte, unit int64) (p Partition, used bool, err error) {
+	p.Type, p.ID = guid.GUID(b[:guid.Size]), guid.GUID(b[gptIDAt:gptIDAt+guid.Size])
+	if p.Type.IsZero() {
+		return p, false, nil
+	}
+	first, last := le.Uint64(b[gptFirstAt:]), le.Uint64(b[gptLastAt:])
+	start, ok := bytesOf(first, unit)
+	end, okEnd := bytesOf(last, unit)
+	if !ok || !okEnd || end < start {
+		return p, true, fault.Corruptf(fault.NoOffset, "the partition lies from sector %#x to %#x", first, last)
+	}
+	p.Offset, p.Size = start, end-start+unit
+	p.Attributes = le.Uint64(b[gptAttrAt:])
+	p.Name, _, _ = strings.Cut(utf16le.Decode(b[gptNameAt:gptEntrySize]), "\x00")
+	return p, true, nil
+}
 
-// Close does nothing: the disk belongs to the caller.
-func (readOnly) Close() error { return nil }
+// bytesOf is a sector number in bytes; ok is false for one beyond what any disk has.
+func bytesOf(sector uint64, unit int64) (off int64, ok bool) {
+	const most = 1 << 50 // sectors: more than any disk has, and no overflow
+	return int64(min(sector, most)) * unit, sector < most
+}

@@ -20,6 +20,7 @@ type attribute struct {
 	fixed   bool   // must be resident
 	outside bool   // has clusters
 	hole    bool   // outside, but all of it is unallocated
+	sparse  bool   // a hole that is marked as one: $BadClus:$Bad is not
 
 	lcn      int64    // where its clusters start
 	extents  []extent // all of them, when they are more than one run, or those of this piece
@@ -52,7 +53,15 @@ func (a *attribute) outsideLength() int {
 }
 
 // outsideHead is where the run list starts.
-func (a *attribute) outsideHead() int { return align8(outsideHead + a.nameBytes()) }
+func (a *attribute) outsideHead() int { return align8(a.nameAt() + a.nameBytes()) }
+
+// nameAt is where the name of an attribute with clusters stands.
+func (a *attribute) nameAt() int {
+	if a.sparse {
+		return outsideHead + 8 // behind the number of bytes that are allocated
+	}
+	return outsideHead
+}
 
 // gain is how many bytes of its record moving the value outside saves; none if it must not move.
 func (a *attribute) gain() int {
@@ -100,7 +109,12 @@ func (a *attribute) putResident(b []byte) (length int, value []byte) {
 // its length. Only the first piece has the sizes.
 func (a *attribute) putOutside(b []byte, g *geometry) int {
 	at := a.outsideHead()
-	first, end := int64(0), g.clustersFor(a.size)
+	count := g.clustersFor(a.size)
+	if a.sparse {
+		unit := int64(1) << g.sparseShift()
+		count = (count + unit - 1) / unit * unit
+	}
+	first, end := int64(0), count
 	var runs []byte
 	if a.extents == nil {
 		runs = appendRun(make([]byte, 0, runsReserve), end, a.lcn, a.hole)
@@ -109,12 +123,18 @@ func (a *attribute) putOutside(b []byte, g *geometry) int {
 		first, end = a.lowest(), a.extents[len(a.extents)-1].end()
 	}
 	length := align8(at + len(runs) + 1)
-	a.putHead(b, length, outsideHead)
+	a.putHead(b, length, a.nameAt())
+	if a.sparse {
+		// Since Windows 7 holes come in units of 64 KiB, but no more than 16 clusters; the length in
+		// clusters is a multiple of that (A. Altaparmakov, linux-fsdevel).
+		le.PutUint16(b[12:], flagSparse)
+		le.PutUint16(b[0x22:], uint16(g.sparseShift()))
+	}
 	le.PutUint64(b[0x10:], uint64(first))
 	le.PutUint64(b[0x18:], uint64(end-1)) // highest VCN
 	le.PutUint16(b[0x20:], uint16(at))
 	if first == 0 {
-		le.PutUint64(b[0x28:], uint64(g.clustersFor(a.size)*g.cluster))
+		le.PutUint64(b[0x28:], uint64(count*g.cluster))
 		le.PutUint64(b[0x30:], uint64(a.size))
 		if !a.hole {
 			le.PutUint64(b[0x38:], uint64(a.size)) // initialized

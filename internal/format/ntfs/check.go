@@ -20,6 +20,9 @@ func checkNode(n *tree.Node) error {
 			return err
 		}
 	}
+	if packedContent(n) != nil && (n.IsDir() || n.Reparse() != nil || n.Data.Size() == 0) {
+		return fault.Bugf("a directory, reparse point or empty file cannot be compressed")
+	}
 	if n.Extra == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
@@ -57,7 +58,10 @@ func (f *file) attributes() uint32 {
 		return f.system.attributes
 	}
 	bits := f.node.Attributes & storedAttributes
-	if f.node.Reparse() != nil {
+	if packedContent(f.node) != nil {
+		bits |= tree.AttrSparse
+	}
+	if reparseOf(f.node) != nil {
 		bits |= tree.AttrReparsePoint
 	}
 	return bits
@@ -79,15 +83,16 @@ func (p *Plan) summary(f *file) summary {
 		s.attributes |= attrDirectoryIndex
 	}
 	s.size = tree.SizeOf(n.Data)
-	s.allocated = align8(s.size)
-	if !f.inside {
+	switch {
+	case packedContent(n) != nil: // a hole
+	case f.inside:
+		s.allocated = align8(s.size)
+	default:
 		s.allocated = p.g.clustersFor(s.size) * p.g.cluster
 	}
-	switch {
-	case n.Extra == nil:
-	case n.Extra.Reparse != nil:
-		s.extended = n.Extra.Reparse.Tag
-	default:
+	if r := reparseOf(n); r != nil {
+		s.extended = r.Tag
+	} else if n.Extra != nil {
 		s.extended = uint32(packedEASize(n.Extra.EA))
 	}
 	return s
@@ -105,7 +110,11 @@ func (p *Plan) describe(f *file, list []attribute) []attribute {
 		// As Windows does, the birth ids stand in $ObjId only. ntfs-3g does not find them here.
 		list = append(list, small(typeObjectID, "", n.Extra.ObjectID[:objectIDShort]))
 	}
-	if !n.IsDir() {
+	switch {
+	case n.IsDir():
+	case packedContent(n) != nil:
+		list = append(list, attribute{typ: typeData, size: n.Data.Size(), outside: true, hole: true, sparse: true})
+	default:
 		list = append(list, attribute{typ: typeData, content: n.Data, size: tree.SizeOf(n.Data)})
 	}
 	for _, s := range sortedStreams(n) {
@@ -114,8 +123,12 @@ func (p *Plan) describe(f *file, list []attribute) []attribute {
 	if f.index != nil {
 		list = appendIndex(list, f.index, &p.g)
 	}
+	if r := reparseOf(n); r != nil {
+		v := reparseValue(r)
+		list = append(list, attribute{typ: typeReparsePoint, value: v, size: int64(len(v))})
+	}
 	if n.Extra != nil {
-		list = appendExtra(list, n.Extra)
+		list = appendEAs(list, n.Extra.EA)
 	}
 	return list
 }
@@ -127,12 +140,18 @@ func (p *Plan) appendNames(list []attribute, f *file) []attribute {
 	return list
 }
 
-// sortedStreams returns the named streams in the order of their attributes.
+// sortedStreams returns the named streams that the node has on the volume, in the order of their
+// attributes.
 func sortedStreams(n *tree.Node) []tree.Stream {
-	if len(n.Streams) < 2 {
-		return n.Streams
+	s := n.Streams
+	if p := packedContent(n); p != nil {
+		_, stored := p.Packed()
+		s = append(slices.Clip(s), tree.Stream{Name: wof.StreamName, Data: stored})
 	}
-	s := slices.Clone(n.Streams)
+	if len(s) < 2 {
+		return s
+	}
+	s = slices.Clone(s)
 	slices.SortFunc(s, func(a, b tree.Stream) int { return compareNames(a.Name, b.Name) })
 	return s
 }
@@ -153,18 +172,14 @@ func appendIndex(list []attribute, x *index, g *geometry) []attribute {
 		attribute{typ: typeBitmap, name: x.name, index: x, size: bitmap, fixed: true, outside: bitmap > bitmapInside})
 }
 
-func appendExtra(list []attribute, x *tree.Extra) []attribute {
-	if x.Reparse != nil {
-		v := reparseValue(x.Reparse)
-		list = append(list, attribute{typ: typeReparsePoint, value: v, size: int64(len(v))})
+func appendEAs(list []attribute, all []tree.EA) []attribute {
+	if len(all) == 0 {
+		return list
 	}
-	if len(x.EA) > 0 {
-		v := eaValue(x.EA)
-		list = append(list,
-			attribute{typ: typeEAInformation, value: eaInformation(x.EA, len(v)), size: 8, fixed: true},
-			attribute{typ: typeEA, value: v, size: int64(len(v))})
-	}
-	return list
+	v := eaValue(all)
+	return append(list,
+		attribute{typ: typeEAInformation, value: eaInformation(all, len(v)), size: 8, fixed: true},
+		attribute{typ: typeEA, value: v, size: int64(len(v))})
 }
 
 // reparseValue is $REPARSE_POINT: REPARSE_DATA_BUFFER ([MS-FSCC] 2.1.2).

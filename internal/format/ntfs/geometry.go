@@ -1,6 +1,8 @@
 package ntfs
 
 import (
+	"math/bits"
+
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -96,6 +98,12 @@ func (g *geometry) logSize() int64 {
 		n = max(2<<20, volume/200)
 	}
 	return n &^ (g.cluster - 1)
+}
+
+// sparseShift is log2 of the clusters in a unit of a sparse attribute.
+func (g *geometry) sparseShift() int {
+	const unit = 64 << 10
+	return min(4, bits.TrailingZeros64(uint64(unit/g.cluster)))
 }
 
 // logSteps are the sizes of volumes from which on $LogFile is longer.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -174,11 +175,11 @@ func (l *loader) shared(id uint32) (tree.SecurityID, error) {
 
 // contents finds the unnamed data and the named streams.
 func (l *loader) contents(n *tree.Node, f *inode) error {
-	algorithm, provider, packed := wofFile(n.Reparse())
-	packed = packed && provider == wofByFile && !f.isDir()
+	algorithm, place := wofFile(n.Reparse())
+	packed := place == wof.InStream && !f.isDir()
 	for i := range f.attrs {
 		a := &f.attrs[i]
-		if a.typ != typeData || a.name == "" && f.isDir() || packed && (a.name == "" || a.name == wofStream) {
+		if a.typ != typeData || a.name == "" && f.isDir() || packed && (a.name == "" || a.name == wof.StreamName) {
 			continue
 		}
 		c, err := l.v.content(f, a)
@@ -194,7 +195,7 @@ func (l *loader) contents(n *tree.Node, f *inode) error {
 	switch {
 	case packed:
 		return l.unpacked(n, f, algorithm)
-	case provider == wofByWIM && !f.isDir():
+	case place == wof.InWIM && !f.isDir():
 		n.Data = unreadable{tree.SizeOf(n.Data), fault.In(where(uint64(f.record)),
 			fault.Unsupportedf(fault.NoOffset, "the content is in a WIM outside the volume (WIMBoot)"))}
 	}
@@ -202,7 +203,7 @@ func (l *loader) contents(n *tree.Node, f *inode) error {
 }
 
 // unpacked shows a compressed file as Windows does.
-func (l *loader) unpacked(n *tree.Node, f *inode, algorithm uint32) error {
+func (l *loader) unpacked(n *tree.Node, f *inode, algorithm wof.Algorithm) error {
 	c, err := l.v.openWOF(f, algorithm)
 	switch {
 	case errors.Is(err, fault.ErrUnsupported):

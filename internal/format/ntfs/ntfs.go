@@ -12,8 +12,9 @@
 // security descriptors (in $Secure), reparse points, object ids and extended attributes; and the
 // files that mkntfs makes. $LogFile is empty in the form that Windows accepts after a clean
 // shutdown. Windows adds $RmMetadata and the change journal when it mounts the volume. Data is
-// written as it is: nothing is compressed, sparse or encrypted, and the attribute bits that say so
-// are dropped; an encrypted file is refused.
+// written as it is, or for a tree.Packed in the compressed form of the Windows Overlay Filter. The
+// attribute bits that say that a file was compressed, sparse or encrypted are dropped; an encrypted
+// file is refused.
 //
 // What is read is more: fragmented and sparse files, files compressed with LZNT1 or by the Windows
 // Overlay Filter. The log is not replayed, nothing is repaired, and encrypted contents cannot be
@@ -188,10 +189,11 @@ func (p *Plan) Residents() iter.Seq[tree.Content] {
 func (p *Plan) Regions() []volume.Run { return p.regions }
 
 // Find returns where the unnamed data of a file of the tree is. It is not in one run (ok is false)
-// when it is empty, stands in the file's MFT record, or had to be cut because of bad ranges.
+// when it is empty, stands in the file's MFT record, is kept compressed, or had to be cut because of
+// bad ranges.
 func (p *Plan) Find(n *tree.Node) (run volume.Run, ok bool) {
 	for _, a := range p.prepare(&p.files[p.fileOf(n)], nil) {
-		if a.typ == typeData && a.name == "" && a.outside && a.extents == nil {
+		if a.typ == typeData && a.name == "" && a.outside && !a.hole && a.extents == nil {
 			return p.run(extent{lcn: a.lcn, count: p.g.clustersFor(a.size)}), true
 		}
 	}

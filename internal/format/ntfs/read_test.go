@@ -58,6 +58,25 @@ func TestReadRandom(t *testing.T) {
 	}
 }
 
+// TestExists finds what the tree has, whatever its case, and nothing else.
+func TestExists(t *testing.T) {
+	v, tr := read(t, build(t, randomTree(t, rand.New(rand.NewPCG(80, 80)), 300), options(48<<20)))
+	for path, e := range tr.Walk() {
+		for _, p := range []string{path, strings.ToUpper(path)} {
+			want := tr.Find(p) != nil
+			if found, err := v.Exists(p); err != nil || found != want {
+				t.Errorf("%s: %v, %v", p, found, err)
+			}
+		}
+		if found, err := v.Exists(path + "/no such thing"); err != nil || found {
+			t.Errorf("in %s: %v, %v", e.Name, found, err)
+		}
+	}
+	if found, err := v.Exists(""); err != nil || !found {
+		t.Errorf("the root: %v, %v", found, err)
+	}
+}
+
 // TestRewrite uses a volume as the medium of another one.
 func TestRewrite(t *testing.T) {
 	for seed := range uint64(4) {

@@ -101,16 +101,5 @@ func (v *Volume) extendFile(name string) (*inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ref uint64
-	err = v.walkIndex(dir, dirIndex, func(e *treeEntry) error {
-		n, err := parseFileName(e.key)
-		if err == nil && sameFolded(n.name, name) {
-			ref = e.head
-		}
-		return fault.In(where(recordExtFile), err)
-	})
-	if err != nil || ref == 0 {
-		return nil, err
-	}
-	return v.referenced(ref)
+	return v.child(dir, name)
 }

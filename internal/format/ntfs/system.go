@@ -226,15 +226,16 @@ func (p *Plan) describeObjects() error {
 	var objects, reparse viewKeys
 	for i := range p.files {
 		f := &p.files[i]
-		if f.node == nil || f.node.Extra == nil {
+		if f.node == nil {
 			continue
 		}
-		ref := le.AppendUint64(nil, f.reference())
-		if id := f.node.Extra.ObjectID; id != nil {
-			objects = append(objects, viewEntry(id[:16], objectData(ref, id), nil))
+		if x := f.node.Extra; x != nil && x.ObjectID != nil {
+			ref := le.AppendUint64(nil, f.reference())
+			objects = append(objects, viewEntry(x.ObjectID[:16], objectData(ref, x.ObjectID), nil))
 		}
-		if r := f.node.Extra.Reparse; r != nil {
-			reparse = append(reparse, viewEntry(append(le.AppendUint32(nil, r.Tag), ref...), nil, nil))
+		if r := reparseOf(f.node); r != nil {
+			key := le.AppendUint64(le.AppendUint32(nil, r.Tag), f.reference())
+			reparse = append(reparse, viewEntry(key, nil, nil))
 		}
 	}
 	sortULongs(objects)

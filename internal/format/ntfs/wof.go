@@ -2,125 +2,108 @@ package ntfs
 
 import (
 	"fmt"
-	"sync"
 
-	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
-	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
-// Files that Windows compressed with "compact /exe" or for CompactOS: the Windows Overlay Filter
-// shows the decoded content of the stream WofCompressedData and hides that stream and the reparse
-// point ([MS-FSCC] 2.1.2.1; the layout of the stream from wimlib and ntfs-3g-system-compression).
-const (
-	wofTag      = 0x80000017
-	wofStream   = "WofCompressedData"
-	wofVersion  = 1
-	wofByWIM    = 1 // the content is in a WIM elsewhere
-	wofByFile   = 2
-	wofDataSize = 16
-)
+// Files that the Windows Overlay Filter compressed: it shows the decoded content of the stream
+// WofCompressedData, and hides that stream and the reparse point. The unnamed stream has the
+// content's length and is one hole.
 
-// wofAlgorithms are the chunk sizes by algorithm: XPRESS4K, LZX, XPRESS8K, XPRESS16K.
-var wofAlgorithms = [...]int64{4 << 10, 32 << 10, 8 << 10, 16 << 10}
-
-const wofLZX = 1
-
-// wofContent is the content of a compressed file. The stream begins with the offsets of all chunks
-// but the first, counted from the end of this table: 32-bit numbers, 64-bit for contents from 4 GiB
-// on. A chunk that did not become shorter is stored as it is.
-type wofContent struct {
-	data  *streamReader
-	size  int64 // decoded
-	chunk int64
-	lzx   bool
+// packedContent returns what the overlay filter is to show, or nil for an ordinary file.
+func packedContent(n *tree.Node) tree.Packed {
+	p, _ := n.Data.(tree.Packed)
+	return p
 }
 
-// wofFile is what r says of a compressed file, and whether it is one: else it is a reparse point
-// like others.
-func wofFile(r *tree.Reparse) (algorithm uint32, provider uint32, ok bool) {
-	if r == nil || r.Tag != wofTag || len(r.Data) < 8 || le.Uint32(r.Data) != wofVersion {
-		return 0, 0, false
+// reparseOf returns the reparse point that the node has on the volume, or nil.
+func reparseOf(n *tree.Node) *tree.Reparse {
+	if p := packedContent(n); p != nil {
+		algorithm, _ := p.Packed()
+		return overlays[algorithm]
 	}
-	provider = le.Uint32(r.Data[4:])
-	if provider == wofByFile && len(r.Data) >= wofDataSize {
-		algorithm = le.Uint32(r.Data[12:])
+	return n.Reparse()
+}
+
+// overlays are the reparse points of compressed files, by algorithm.
+var overlays = func() (all [4]*tree.Reparse) {
+	for a := range all {
+		all[a] = &tree.Reparse{Tag: wof.Tag, Data: wof.Algorithm(a).Reparse()}
 	}
-	return algorithm, provider, true
+	return all
+}()
+
+// wofContent is the content of a compressed file.
+type wofContent struct {
+	data   *streamReader
+	layout wof.Layout
+}
+
+// wofFile is what r says of a compressed file.
+func wofFile(r *tree.Reparse) (wof.Algorithm, wof.Place) {
+	if r == nil {
+		return 0, wof.Unknown
+	}
+	return wof.ParseReparse(r.Tag, r.Data)
 }
 
 // openWOF returns the content of a compressed file.
-func (v *Volume) openWOF(f *inode, algorithm uint32) (*wofContent, error) {
-	if int(algorithm) >= len(wofAlgorithms) {
-		return nil, fault.In(where(uint64(f.record)), fault.Unsupportedf(fault.NoOffset, "compressed with algorithm %d, which is not known", algorithm))
+func (v *Volume) openWOF(f *inode, algorithm wof.Algorithm) (*wofContent, error) {
+	if !algorithm.Known() {
+		return nil, fault.In(where(uint64(f.record)), fault.Unsupportedf(fault.NoOffset, "compressed with %v, which is not known", algorithm))
 	}
-	data, err := v.open(f, typeData, wofStream)
+	data, err := v.open(f, typeData, wof.StreamName)
 	if err != nil {
 		return nil, err
 	}
 	unnamed := f.find(typeData, "")
 	if data == nil || unnamed == nil {
-		return nil, f.corrupt("a compressed file without stream %s", wofStream)
+		return nil, f.corrupt("a compressed file without stream %s", wof.StreamName)
 	}
-	c := &wofContent{data: data, size: unnamed.size, chunk: wofAlgorithms[algorithm], lzx: algorithm == wofLZX}
-	if c.size > 0 && c.table() > data.size {
-		return nil, f.corrupt("%d bytes in chunks of %d cannot be in a stream of %d", c.size, c.chunk, data.size)
+	c := &wofContent{data, wof.Layout{Algorithm: algorithm, Size: unnamed.size}}
+	if c.layout.TableSize() > data.size {
+		return nil, f.corrupt("%d bytes in chunks of %d cannot be in a stream of %d", unnamed.size, algorithm.ChunkSize(), data.size)
 	}
 	return c, nil
 }
 
 // Size is the length of the decoded content.
-func (c *wofContent) Size() int64 { return c.size }
+func (c *wofContent) Size() int64 { return c.layout.Size }
 
 // Position is where the content lies on the volume.
 func (c *wofContent) Position() int64 { return c.data.Position() }
 
 // ReadAt decodes the chunks that p needs.
 func (c *wofContent) ReadAt(p []byte, off int64) (int, error) {
-	return readBounded(p, off, c.size, func(p []byte, off int64) error {
-		return fillChunks(&c.data.v.cache, c, c.chunk, c.size, p, off, func(b []byte, off int64) error {
-			return fault.In(where(uint64(c.data.record)), fault.In(wofStream, c.decode(b, off/c.chunk)))
+	chunk, size := c.layout.Algorithm.ChunkSize(), c.layout.Size
+	return readBounded(p, off, size, func(p []byte, off int64) error {
+		return fillChunks(&c.data.v.cache, c, chunk, size, p, off, func(b []byte, off int64) error {
+			return fault.In(where(uint64(c.data.record)), fault.In(wof.StreamName, c.decode(b, off/chunk)))
 		})
 	})
 }
 
-// chunks is the number of chunks.
-func (c *wofContent) chunks() int64 { return (c.size + c.chunk - 1) / c.chunk }
-
-// entry is the length of an entry of the table.
-func (c *wofContent) entry() int64 {
-	if c.size >= 1<<32 {
-		return 8
-	}
-	return 4
-}
-
-// table is the length of the table.
-func (c *wofContent) table() int64 { return (c.chunks() - 1) * c.entry() }
-
 // bounds returns where chunk i is in the stream.
 func (c *wofContent) bounds(i int64) (start, end int64, err error) {
-	ends := [2]int64{0, c.data.size - c.table()}
+	table, entry := c.layout.TableSize(), c.layout.EntrySize()
+	ends := [2]int64{0, c.data.size - table}
 	for k := range ends {
 		n := i - 1 + int64(k)
-		if n < 0 || n == c.chunks()-1 {
+		if n < 0 || n == c.layout.Chunks()-1 {
 			continue
 		}
-		b := make([]byte, c.entry())
-		if _, err := c.data.ReadAt(b, n*c.entry()); err != nil {
+		b := make([]byte, entry)
+		if _, err := c.data.ReadAt(b, n*entry); err != nil {
 			return 0, 0, err
 		}
-		if len(b) == 8 {
-			ends[k] = int64(le.Uint64(b))
-		} else {
-			ends[k] = int64(le.Uint32(b))
-		}
+		ends[k] = c.layout.Entry(b)
 	}
-	if ends[0] < 0 || ends[0] >= ends[1] || ends[1] > c.data.size-c.table() {
-		return 0, 0, fault.Corruptf(max(0, i-1)*c.entry(), "chunk %d lies from byte %d to %d of %d", i, ends[0], ends[1], c.data.size-c.table())
+	if ends[0] < 0 || ends[0] >= ends[1] || ends[1] > c.data.size-table {
+		return 0, 0, fault.Corruptf(max(0, i-1)*entry, "chunk %d lies from byte %d to %d of %d", i, ends[0], ends[1], c.data.size-table)
 	}
-	return ends[0] + c.table(), ends[1] + c.table(), nil
+	return ends[0] + table, ends[1] + table, nil
 }
 
 // decode decodes chunk i, whose length is b's.
@@ -142,27 +125,5 @@ func (c *wofContent) decode(b []byte, i int64) error {
 	if _, err := c.data.ReadAt(*src, start); err != nil {
 		return err
 	}
-	return fault.In(fmt.Sprintf("chunk at byte %#x", start), c.decompress(b, *src))
-}
-
-var (
-	xpressDecoders = sync.Pool{New: func() any { return new(xpress.Decoder) }}
-	lzxDecoders    sync.Pool
-)
-
-func (c *wofContent) decompress(dst, src []byte) error {
-	if !c.lzx {
-		d := xpressDecoders.Get().(*xpress.Decoder)
-		defer xpressDecoders.Put(d)
-		return d.Decode(dst, src)
-	}
-	d, ok := lzxDecoders.Get().(*lzx.Decoder)
-	if !ok {
-		var err error
-		if d, err = lzx.NewDecoder(int(wofAlgorithms[wofLZX])); err != nil {
-			return err
-		}
-	}
-	defer lzxDecoders.Put(d)
-	return d.Decode(dst, src)
+	return fault.In(fmt.Sprintf("chunk at byte %#x", start), c.layout.Algorithm.Decode(b, *src))
 }

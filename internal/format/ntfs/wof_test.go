@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
@@ -124,5 +127,51 @@ func TestReadWOFRefused(t *testing.T) {
 		if err := readAllOf(t, build(t, tr, options(16<<20))); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "MFT record 64") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestWritePacked writes compressed files from what wimlib's codecs made, and reads them back: through
+// the reader, as its checker sees the volume, and as ntfs-3g shows what is under the filter.
+func TestWritePacked(t *testing.T) {
+	for _, format := range wofFormats {
+		t.Run(fmt.Sprint(format.compression, format.chunk), func(t *testing.T) {
+			materials := map[[20]byte][]byte{}
+			for _, b := range codectest.Materials() {
+				materials[sha1.Sum(b)] = b
+			}
+			tr := tree.New(anyTime)
+			want, stored := map[string][]byte{}, map[string][]byte{}
+			for i, blob := range codectest.Capture(t, format.compression, format.chunk, codectest.Materials()...) {
+				b, ok := materials[blob.SHA1]
+				if !ok {
+					continue // the WIM's own metadata
+				}
+				name := fmt.Sprint("file ", i)
+				want[name], stored[name] = b, wofStreamOf(blob)
+				n := tr.NewFile(tree.Pack(tree.Bytes(b), wof.Algorithm(format.algorithm), tree.Bytes(stored[name])))
+				n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "Xother", Data: tree.Bytes("kept")}}
+				link(t, tr, tr.Root, name, "", n)
+			}
+			m := build(t, tr, options(32<<20))
+			_, got := read(t, m)
+			for name, b := range want {
+				n := got.Find(name).Node
+				n.Streams = n.Streams[:1]
+				compareUnpacked(t, name, n, b)
+			}
+			image := saved(t, m)
+			for _, j := range generalJudges {
+				oracle.Need(t, j.program)
+				if err := j.judge(image); err != nil {
+					t.Error(err)
+				}
+			}
+			for name, b := range stored {
+				out, err := exec.Command("ntfscat", "-n", wof.StreamName, image, name).Output()
+				if err != nil || !bytes.Equal(out, b) {
+					t.Errorf("%s: ntfscat reads %d bytes of %s, %d are there (%v)", name, len(out), wof.StreamName, len(b), err)
+				}
+			}
+		})
 	}
 }

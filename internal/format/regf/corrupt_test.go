@@ -201,11 +201,20 @@ func TestDirty(t *testing.T) {
 	}
 }
 
-// TestPadding appends what Windows leaves behind the last bin.
+// TestPadding appends what Windows leaves behind the last bin, down to whole bins that the hive had
+// when it was larger. None of it is read, nor taken for something to salvage.
 func TestPadding(t *testing.T) {
 	h := richHive(t, 3)
-	for _, padding := range [][]byte{make([]byte, 4096), bytes.Repeat([]byte{0xFF}, 999), []byte("hbin")} {
-		sameHive(t, parse(t, append(marshal(t, h), padding...)), h)
+	bins := marshal(t, New("gone"))[baseSize:]
+	le.PutUint32(bins[4:], le.Uint32(marshal(t, h)[0x28:])) // where the bin says it is
+	for _, padding := range [][]byte{make([]byte, 4096), bytes.Repeat([]byte{0xFF}, 999), []byte("hbin"), bins} {
+		b := append(marshal(t, h), padding...)
+		sameHive(t, parse(t, b), h)
+		saved, problems := checkSalvage(t, b)
+		if len(problems) != 0 {
+			t.Error(problems)
+		}
+		sameHive(t, saved, h)
 	}
 }
 

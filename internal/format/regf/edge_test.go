@@ -11,11 +11,13 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// TestManySubkeys has lists at and beyond the sizes at which Windows splits them.
+// TestManySubkeys has lists at and beyond the sizes at which Windows splits them, up to lists of
+// several lists.
 func TestManySubkeys(t *testing.T) {
-	for _, minor := range []uint32{3, 5} {
-		for _, n := range []int{1, maxFast, maxFast + 1, maxIndex, maxIndex + 1, 10000} {
+	for _, minor := range minors {
+		for _, n := range []int{1, maxFast, maxFast + 1, maxIndex, maxIndex + 1, 2*maxIndex + 1} {
 			t.Run(fmt.Sprintf("%d in minor %d", n, minor), func(t *testing.T) {
+				t.Parallel()
 				h := New("many")
 				h.Minor = minor
 				for i := range n {
@@ -78,7 +80,7 @@ func TestTooDeep(t *testing.T) {
 }
 
 func TestLargeValues(t *testing.T) {
-	for _, minor := range []uint32{3, 5} {
+	for _, minor := range minors {
 		h := New("large")
 		h.Minor = minor
 		h.Root.Set(Binary("mebibyte", pattern(1<<20)))

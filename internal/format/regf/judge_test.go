@@ -66,8 +66,11 @@ func checkAll(t *testing.T, h *Hive) {
 }
 
 func TestJudges(t *testing.T) {
-	for _, minor := range []uint32{3, 4, 5, 6} {
-		t.Run(fmt.Sprintf("minor %d", minor), func(t *testing.T) { checkAll(t, richHive(t, minor)) })
+	for _, minor := range minors {
+		t.Run(fmt.Sprintf("minor %d", minor), func(t *testing.T) {
+			t.Parallel()
+			checkAll(t, richHive(t, minor))
+		})
 	}
 	t.Run("empty", func(t *testing.T) { checkAll(t, New("empty")) })
 }
@@ -90,6 +93,7 @@ func TestJudgesCanFail(t *testing.T) {
 				continue
 			}
 			t.Run(j.name+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
 				oracle.Need(t, j.program)
 				h, b := j.write(t, richHive(t, 5))
 				b[f.at(b)] ^= 2

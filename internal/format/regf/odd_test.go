@@ -35,7 +35,7 @@ func TestOddHives(t *testing.T) {
 // TestJunkNames keeps names that no Windows API would make but some programs do, and two keys or
 // values of the same name.
 func TestJunkNames(t *testing.T) {
-	for _, minor := range []uint32{2, 3, 5, 6} {
+	for _, minor := range minors {
 		h := New("")
 		h.Minor = minor
 		for i, name := range []string{"", "\x00", "nu\x00l", "new\r\nline", `back\slash`, "dup", "DUP", "dup", "\xED\xA0\x80", "ÿ\xED\xB0\x80", "\uFFFF"} {

@@ -13,6 +13,7 @@ import (
 
 // TestRandom writes random hives, reads them back, edits them and does it again.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(60) {
 		r := &random{rand.New(rand.NewPCG(seed, 1)), letters}
 		h := New(r.name())
@@ -105,11 +106,12 @@ func (r *random) shrink(t *testing.T, k *Key) {
 // TestRandomJudged asks hivex about random hives: without lone surrogates, which it cannot print,
 // and without tombstones, which it does not know. Its times are signed.
 func TestRandomJudged(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			r := &random{rand.New(rand.NewPCG(seed, 2)), slices.DeleteFunc(slices.Clone(letters), func(s string) bool { return s[0] == 0xED })}
 			h := New("random")
-			h.Minor = []uint32{3, 5}[seed%2]
+			h.Minor = minors[seed%5]
 			r.grow(t, h.Root, 300)
 			walk(h.Root, func(k *Key) {
 				k.LastWritten &= 1<<62 - 1

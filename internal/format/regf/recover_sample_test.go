@@ -78,6 +78,7 @@ func TestRecoverSamples(t *testing.T) {
 		{yarp + "BadLogHive3/", "BadLogHive", []string{"BadLogHive.LOG1", "BadLogHive.LOG2"}, "[0 0]", 0, ErrDirty, -1},
 	} {
 		t.Run(path.Base(c.dir)+"/"+c.hive, func(t *testing.T) {
+			t.Parallel()
 			hive, logs := dirtySample(t, c.dir, c.hive, c.logs...)
 			out, r, err := Recover(hive, logs...)
 			if !errors.Is(err, c.end) {

@@ -252,6 +252,7 @@ func TestRecoverJudged(t *testing.T) {
 			continue
 		}
 		t.Run(j.name, func(t *testing.T) {
+			t.Parallel()
 			oracle.Need(t, j.program)
 			text, err := j.read(want, tempHive(t, got))
 			if err != nil {

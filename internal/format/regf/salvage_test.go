@@ -186,6 +186,7 @@ func TestSalvageRandom(t *testing.T) {
 
 // TestSalvageSample salvages a real hive that lost pages all over; no program here reads it.
 func TestSalvageSample(t *testing.T) {
+	t.Parallel()
 	data := oracle.Sample(t, regipy+"corrupted_system_hive.xz")
 	h, problems := checkSalvage(t, data)
 	keys, values := 0, 0

@@ -27,26 +27,29 @@ func softwareLike(t testing.TB, size int) []byte {
 
 // cost is what a step took.
 type cost struct {
-	time time.Duration
-	heap float64 // bytes in use afterwards, without garbage
+	time  time.Duration
+	heap  float64 // bytes in use afterwards, without garbage
+	alloc float64 // bytes allocated on the way, garbage or not
 }
 
 // measure runs a step.
 func measure(step func()) (c cost) {
+	var before, stats runtime.MemStats
 	runtime.GC()
+	runtime.ReadMemStats(&before)
 	start := time.Now()
 	step()
 	c.time = time.Since(start)
-	var stats runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
-	c.heap = float64(stats.HeapAlloc)
+	c.heap, c.alloc = float64(stats.HeapAlloc), float64(stats.TotalAlloc-before.TotalAlloc)
 	return c
 }
 
 // TestLarge reads, rewrites, salvages and recovers a small hive and one of 200 MB. Time grows no
 // faster than the hive does, with room for a busy machine (the square of the size would be sixteen
-// times as much a byte), and hive, tree and copy together stay within three times the hive.
+// times as much a byte), and hive, tree and copy together stay within three times the hive. Salvage
+// and Recover allocate no more than that either, all their garbage included.
 func TestLarge(t *testing.T) {
 	if testing.Short() {
 		t.Skip("large")
@@ -84,8 +87,11 @@ func perByte(t *testing.T, b []byte) map[string]float64 {
 			t.Error(err)
 		}
 	})
-	t.Logf("%d bytes: tree %.2f, with hive and copy %.2f times that; parse %v, marshal %v, salvage %v, recover %v",
-		len(b), tree, all, p.time, m.time, s.time, r.time)
+	if s.alloc > 3*size || r.alloc > 3*size {
+		t.Errorf("Salvage allocates %.2f times the size of the hive, Recover %.2f", s.alloc/size, r.alloc/size)
+	}
+	t.Logf("%d bytes: tree %.2f, with hive and copy %.2f times that, salvage %.2f, recover %.2f; parse %v, marshal %v, salvage %v, recover %v",
+		len(b), tree, all, s.alloc/size, r.alloc/size, p.time, m.time, s.time, r.time)
 	ns := func(c cost) float64 { return float64(c.time) / size }
 	return map[string]float64{"Parse": ns(p), "Marshal": ns(m), "Salvage": ns(s)}
 }

@@ -16,6 +16,9 @@ import (
 // testTime is 2024-01-02 03:04:05.6789 UTC.
 const testTime filetime.Time = 133486526456789000
 
+// minors are all versions that are read and written.
+var minors = []uint32{2, 3, 4, 5, 6}
+
 // create makes a key in a test.
 func create(t testing.TB, k *Key, path string) *Key {
 	t.Helper()

@@ -1,4 +1,5 @@
-// Package vhd writes the footer that makes a raw disk a fixed VHD.
+// Package vhd writes and reads the footer that makes a raw disk a fixed VHD. It knows dynamic and
+// differencing VHDs only by name: their disks are not one stretch of the file.
 //
 // Format: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0 (2006). All fields
 // are big endian. The footer carries the CHS geometry that the specification's appendix computes:
@@ -14,6 +15,9 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
+// Cookie is what a footer begins with. Dynamic VHDs have a copy of it at their start.
+const Cookie = "conectix"
+
 // FooterSize is the length of the footer, which follows the disk's last byte.
 const FooterSize = 512
 
@@ -24,6 +28,8 @@ const (
 	sectorSize    = 512
 	creatorWi2k   = 0x5769326B // "Wi2k": the host is Windows
 	typeFixed     = 2
+	typeDynamic   = 3
+	typeDiffers   = 4 // from a parent
 	featureFlags  = 2 // "reserved", always set
 	formatVersion = 0x00010000
 )
@@ -44,7 +50,7 @@ func (f Footer) Marshal() ([]byte, error) {
 		return nil, fault.Invalidf("a VHD holds a whole number of 512-byte sectors up to 2040 GiB, not %d bytes", f.Size)
 	}
 	b := make([]byte, FooterSize)
-	copy(b[0:], "conectix")
+	copy(b[0:], Cookie)
 	binary.BigEndian.PutUint32(b[8:], featureFlags)
 	binary.BigEndian.PutUint32(b[12:], formatVersion)
 	binary.BigEndian.PutUint64(b[16:], ^uint64(0)) // data offset: none, fixed disk
@@ -62,6 +68,33 @@ func (f Footer) Marshal() ([]byte, error) {
 	copy(b[68:84], f.ID[:])
 	binary.BigEndian.PutUint32(b[64:], checksum(b))
 	return b, nil
+}
+
+// Parse reads the last 512 bytes of a file of size bytes: the footer of a fixed VHD, whose disk is
+// the file's first Footer.Size bytes.
+func Parse(b []byte, size int64) (Footer, error) {
+	if len(b) != FooterSize || string(b[:len(Cookie)]) != Cookie {
+		return Footer{}, fault.Corruptf(size-FooterSize, "no VHD footer here")
+	}
+	switch kind := binary.BigEndian.Uint32(b[60:]); kind {
+	case typeFixed:
+	case typeDynamic, typeDiffers:
+		return Footer{}, fault.Unsupportedf(fault.NoOffset, "a %s VHD; fixed ones are read", map[uint32]string{typeDynamic: "dynamic", typeDiffers: "differencing"}[kind])
+	default:
+		return Footer{}, fault.Corruptf(size-FooterSize+60, "a VHD of type %d", kind)
+	}
+	if binary.BigEndian.Uint32(b[64:]) != checksum(b) {
+		return Footer{}, fault.Corruptf(size-FooterSize+64, "the VHD's footer does not have its checksum")
+	}
+	f := Footer{
+		Size: int64(binary.BigEndian.Uint64(b[48:])),
+		Time: epoch.Add(time.Duration(binary.BigEndian.Uint32(b[24:])) * time.Second),
+		ID:   guid.GUID(b[68:84]),
+	}
+	if f.Size <= 0 || f.Size > size-FooterSize {
+		return Footer{}, fault.Corruptf(size-FooterSize+48, "the VHD's disk has %d bytes, the file %d before its footer", f.Size, size-FooterSize)
+	}
+	return f, nil
 }
 
 func stamp(t time.Time) uint32 {

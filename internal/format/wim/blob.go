@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"io"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -55,58 +56,58 @@ func (b *Blob) ReadAt(p []byte, off int64) (int, error) {
 // Format returns how the blob is compressed: None when it is stored as it is.
 func (b *Blob) Format() Format { return b.res.format }
 
-// StoredSize returns the number of bytes that the blob takes in the WIM, with its chunk table.
-func (b *Blob) StoredSize() int64 { return b.res.stored }
-
-// Stored reads the blob's bytes as they lie in the WIM: for a compressed blob the chunk table,
-// then the chunks. That is also the layout of a WofCompressedData stream of the same format and
-// chunk size.
-func (b *Blob) Stored() *io.SectionReader {
-	return io.NewSectionReader(b.res.src, b.res.offset, b.res.stored)
-}
-
-// Chunk is the place of one chunk in the WIM.
-type Chunk struct {
-	Offset int64 // from the start of the WIM
-	Stored int64 // bytes in the WIM; equal to Size when the chunk is not compressed
-	Size   int64 // uncompressed bytes
-}
-
-// Chunks returns the number of chunks; a blob that is stored as it is counts as one.
-func (b *Blob) Chunks() int64 {
-	if b.res.chunk == 0 {
-		return min(b.res.size, 1)
-	}
-	return b.res.chunks()
-}
-
-// AppendChunks adds the places of count chunks from number first to dst.
-func (b *Blob) AppendChunks(dst []Chunk, first, count int64) ([]Chunk, error) {
-	r := &b.res
-	if first < 0 || count < 0 || first > b.Chunks()-count {
-		return dst, fault.Bugf("chunks %d+%d of a blob with %d", first, count, b.Chunks())
-	}
-	if r.chunk == 0 {
-		if count > 0 {
-			dst = append(dst, Chunk{r.offset, r.stored, r.size})
+// packing is the algorithm of the overlay filter that compresses like a WIM with such chunks.
+func (r *resource) packing() (wof.Algorithm, bool) {
+	for _, a := range []wof.Algorithm{wof.XPRESS4K, wof.LZX, wof.XPRESS8K, wof.XPRESS16K} {
+		format := XPRESS
+		if a == wof.LZX {
+			format = LZX
 		}
-		return dst, nil
+		if r.format == format && r.chunk == a.ChunkSize() {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+// Packed returns the blob's bytes as they lie in the WIM, if that is also what the overlay filter
+// keeps of a file compressed with a; else nil. It checks the table of the chunks, but decodes none.
+func (b *Blob) Packed(a wof.Algorithm) (tree.Content, error) {
+	r := &b.res
+	if have, ok := r.packing(); !ok || have != a {
+		return nil, nil
 	}
 	w, err := newWorker(r.format, r.chunk)
 	if err != nil {
-		return dst, fault.In(r.src.name, err)
+		return nil, fault.In(r.src.name, err)
 	}
 	defer w.release()
 	const step = 1 << 16 // table entries per read
-	for end := first + count; first < end; first += step {
-		n := min(step, end-first)
-		if err := w.fetchEnds(r, first, n); err != nil {
-			return dst, fault.In(r.src.name, err)
-		}
-		base := r.offset + r.tableSize()
-		for i := range n {
-			dst = append(dst, Chunk{base + w.ends[i], w.ends[i+1] - w.ends[i], r.chunkLen(first + i)})
+	for first, n := int64(0), r.chunks(); first < n; first += step {
+		if err := w.fetchEnds(r, first, min(step, n-first)); err != nil {
+			return nil, fault.In(r.src.name, err)
 		}
 	}
-	return dst, nil
+	return storedBlob{b}, nil
+}
+
+// storedBlob is a blob as it lies in the WIM: the table of its chunks, then the chunks.
+type storedBlob struct{ blob *Blob }
+
+func (s storedBlob) Size() int64     { return s.blob.res.stored }
+func (s storedBlob) Position() int64 { return s.blob.res.offset }
+
+func (s storedBlob) ReadAt(p []byte, off int64) (int, error) {
+	r := &s.blob.res
+	if off < 0 || off >= r.stored {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), r.stored-off)
+	if err := r.src.readFull(p[:n], r.offset+off); err != nil {
+		return 0, fault.In(r.src.name, err)
+	}
+	if n < int64(len(p)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
 }

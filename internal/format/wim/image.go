@@ -2,8 +2,6 @@ package wim
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -76,72 +74,7 @@ func (f *File) Images() []Image { return append([]Image(nil), f.images...) }
 // Image returns the image with the given number, from 1.
 func (f *File) Image(index int) (Image, error) {
 	if index < 1 || index > len(f.images) {
-		return Image{}, fault.Invalidf("%s has no image %d; %s", f.src.name, index, f.list())
+		return Image{}, fault.Invalidf("%s has no image %d, it holds %d", f.src.name, index, len(f.images))
 	}
 	return f.images[index-1], nil
-}
-
-// Find returns the image that selector names: its number, name, display name, FLAGS or edition
-// id, tried in that order; case is ignored. FLAGS come before edition ids because they tell a Core
-// image from a Desktop one. An empty selector finds the only image. A selector that fits no image, or fits several equally well, is an
-// error that lists the images.
-func (f *File) Find(selector string) (Image, error) {
-	want := strings.TrimSpace(selector)
-	if want == "" && len(f.images) == 1 {
-		return f.images[0], nil
-	}
-	if want == "" {
-		return Image{}, fault.Invalidf("choose an image of %s by index, name or edition; %s", f.src.name, f.list())
-	}
-	if n, err := strconv.Atoi(want); err == nil && n >= 1 && n <= len(f.images) {
-		return f.images[n-1], nil
-	}
-	for _, field := range []func(*Image) string{
-		func(i *Image) string { return i.Name },
-		func(i *Image) string { return i.DisplayName },
-		func(i *Image) string { return i.Flags },
-		func(i *Image) string { return i.EditionID },
-	} {
-		switch hits := f.matches(want, field); {
-		case len(hits) == 1:
-			return *hits[0], nil
-		case len(hits) > 1:
-			return Image{}, fault.Invalidf("%q fits %d images of %s; %s", selector, len(hits), f.src.name, f.list())
-		}
-	}
-	return Image{}, fault.Invalidf("no image of %s is called %q; %s", f.src.name, selector, f.list())
-}
-
-func (f *File) matches(want string, field func(*Image) string) []*Image {
-	var hits []*Image
-	for i := range f.images {
-		if strings.EqualFold(field(&f.images[i]), want) {
-			hits = append(hits, &f.images[i])
-		}
-	}
-	return hits
-}
-
-// list names all images for an error message.
-func (f *File) list() string {
-	if len(f.images) == 0 {
-		return "it holds no images"
-	}
-	var b strings.Builder
-	b.WriteString("it holds:")
-	for i := range f.images {
-		m := &f.images[i]
-		edition := m.Flags
-		if edition == "" {
-			edition = m.EditionID
-		}
-		fmt.Fprintf(&b, " %d %q", m.Index, m.Name)
-		if edition != "" && edition != m.Name {
-			fmt.Fprintf(&b, " (%s)", edition)
-		}
-		if i < len(f.images)-1 {
-			b.WriteByte(',')
-		}
-	}
-	return b.String()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
@@ -119,33 +118,12 @@ func TestSecurityIsShared(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	empty := tree.New(0)
-	var images []ImageSource
-	for _, m := range []Image{
-		{Name: "Windows Server Core", Flags: "ServerStandardCore", EditionID: "ServerStandard", DisplayName: "Core"},
-		{Name: "Windows Server Desktop", Flags: "ServerStandard", EditionID: "ServerStandard", DisplayName: "Desktop"},
-		{Name: "Twin", EditionID: "WindowsPE"},
-		{Name: "twin", EditionID: "WindowsPE"},
-		{Name: "2"},
-	} {
-		images = append(images, ImageSource{empty, m})
-	}
-	f := mustOpen(t, writeTemp(t, WriteOptions{}, images...))
-	for selector, want := range map[string]int{
-		"1": 1, " 2 ": 2, "5": 5, "windows server core": 1, "DESKTOP": 2, "serverstandardcore": 1, "ServerStandard": 2,
-		"Twin": 0, "WindowsPE": 0, "6": 0, "0": 0, "-1": 0, "": 0, "Enterprise": 0,
-	} {
-		m, err := f.Find(selector)
-		switch {
-		case want != 0 && (err != nil || m.Index != want):
-			t.Errorf("%q: image %d (%v), want %d", selector, m.Index, err, want)
-		case want == 0 && (!errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), `1 "Windows Server Core" (ServerStandardCore)`)):
-			t.Errorf("%q: %v", selector, err)
+func TestNoSuchImage(t *testing.T) {
+	f := mustOpen(t, writeTemp(t, WriteOptions{}, ImageSource{tree.New(0), Image{}}))
+	for _, index := range []int{-1, 0, 2} {
+		if _, err := f.Tree(index); !errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("Tree(%d): %v", index, err)
 		}
-	}
-	if _, err := f.Tree(6); !errors.Is(err, fault.ErrInvalid) {
-		t.Errorf("Tree(6): %v", err)
 	}
 }
 

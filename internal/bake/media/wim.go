@@ -1,0 +1,32 @@
+package media
+
+import (
+	"crypto/sha1"
+
+	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
+)
+
+// wimSource are the images of a WIM.
+type wimSource struct{ f *wim.File }
+
+func (s wimSource) usable(int) error { return nil }
+
+func (s wimSource) tree(index int) (*tree.Tree, error) { return s.f.Tree(index) }
+
+func (s wimSource) fingerprint(index int) [sha1.Size]byte { return s.f.Fingerprint(index) }
+
+func (s wimSource) labelled() bool { return false }
+
+func (s wimSource) notes() string { return "" }
+
+func (s wimSource) Close() error { return s.f.Close() }
+
+func wimImage(i wim.Image) Image {
+	return Image{
+		Index: i.Index, Name: i.Name, Title: i.DisplayName, Flags: i.Flags, EditionID: i.EditionID,
+		ProductName: i.ProductName, ProductType: i.ProductType, InstallationType: i.InstallationType,
+		Arch: i.Arch, Version: i.Version.String(), Languages: i.Languages, DefaultLanguage: i.DefaultLanguage,
+		Created: i.Created, Modified: i.Modified,
+	}
+}
