@@ -43,6 +43,22 @@ func TestMountBad(t *testing.T) {
 	}
 }
 
+// TestMountExtremes shows the extremes to ntfs-3g. Then wimlib captures them from the volume and
+// applies them to one of mkntfs: ntfs-3g must see the same there.
+func TestMountExtremes(t *testing.T) {
+	oracle.Need(t, "wimlib-imagex")
+	tr := extremesTree(t)
+	const size = 64 << 20
+	image := filepath.Join(t.TempDir(), "ours.img")
+	writeImage(t, image, tr, size)
+	ours := oracle.WholeFile(image)
+	m := mounted{t: t, dir: oracle.MountNTFS(t, ours), tr: tr, records: map[*tree.Node]uint64{}}
+	m.directory("", tr.Root)
+	archive := filepath.Join(t.TempDir(), "extremes.wim")
+	oracle.Run(t, "wimlib-imagex", "capture", image, archive, "--compress=none")
+	oracle.CompareNTFS(t, oracle.WimlibNTFS(t, archive, 1, size), ours)
+}
+
 type mounted struct {
 	t       *testing.T
 	dir     string
