@@ -118,3 +118,25 @@ func TestMediaIsNotReplaced(t *testing.T) {
 		t.Errorf("the media has changed: %v", err)
 	}
 }
+
+// TestBakeCompactDisk bakes a disk whose files are kept compressed: they arrive decoded, and may be
+// compressed again.
+func TestBakeCompactDisk(t *testing.T) {
+	c := config(t, layout.UEFI)
+	c.Seed, c.Compact = "seed", bake.CompactXPRESS4K
+	packed := run(t, c, nil)
+	if packed.Manifest.Disk.Compact == nil || packed.Manifest.Disk.Compact.Files == 0 {
+		t.Fatal("nothing is compressed")
+	}
+	again := rebake(t, c, packed.Files[0])
+	again.VerifyContents = true
+	repacked := run(t, again, nil)
+	if repacked.Manifest.Disk.Compact == nil || repacked.Manifest.Disk.Compact.Files != packed.Manifest.Disk.Compact.Files {
+		t.Errorf("%+v became %+v", packed.Manifest.Disk.Compact, repacked.Manifest.Disk.Compact)
+	}
+	c.Compact = bake.NotCompact
+	unpacked := run(t, rebake(t, c, repacked.Files[0]), nil)
+	c.OutputDir = filepath.Join(t.TempDir(), "plain")
+	plain := run(t, c, nil)
+	oracle.CompareNTFS(t, windows(t, plain), windows(t, unpacked))
+}
