@@ -42,7 +42,7 @@ type output struct {
 	disk   int64 // bytes of the disk
 	size   int64 // bytes of the file
 	sha256 string
-	file   *os.File
+	file   *image.File
 }
 
 // createOutputs makes the sparse files. Without Force, a file that is already there is an error.
@@ -124,7 +124,7 @@ func (o *outputs) hash(ctx context.Context, p Progress) error {
 		p.Advance(done, first.disk)
 		return disk.Write(b)
 	})
-	if err := image.ReadSparse(w, first.file, first.disk); err != nil {
+	if err := image.ReadSparse(w, first.file.File, first.disk); err != nil {
 		return fault.In(first.name, err)
 	}
 	for _, f := range o.files {
