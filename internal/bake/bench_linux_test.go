@@ -6,9 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"runtime/pprof"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
@@ -18,11 +19,22 @@ import (
 // Environment of the comparison: WINBAKE_BENCH=1 runs it; the others make a process of the test
 // binary bake, so that its time and memory can be measured like those of any program.
 const (
-	envBench = "WINBAKE_BENCH"
-	envMedia = "WINBAKE_BENCH_MEDIA"
-	envImage = "WINBAKE_BENCH_IMAGE"
-	envOut   = "WINBAKE_BENCH_OUT"
+	envBench   = "WINBAKE_BENCH"
+	envMedia   = "WINBAKE_BENCH_MEDIA"
+	envImage   = "WINBAKE_BENCH_IMAGE"
+	envCompact = "WINBAKE_BENCH_COMPACT"
+	envOut     = "WINBAKE_BENCH_OUT"
 )
+
+// benchSize is the size of the disks and volumes: enough for every material.
+const benchSize = 6 * gib
+
+func benchConfig(media, out string, how bake.Compact) bake.Config {
+	return bake.Config{
+		Media: media, Size: benchSize, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
+		OutputDir: out, Name: "disk", NoChecksums: true, Compact: how,
+	}
+}
 
 // TestBakeProcess bakes once when it is called as a process of its own.
 func TestBakeProcess(t *testing.T) {
@@ -30,40 +42,127 @@ func TestBakeProcess(t *testing.T) {
 		t.SkipNow() // other tests call it as a process
 	}
 	bake.LimitMemory()
-	_, err := bake.Run(context.Background(), bake.Config{
-		Media: os.Getenv(envMedia), Image: os.Getenv(envImage), Size: 5 * gib, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
-		OutputDir: os.Getenv(envOut), Name: "disk", NoChecksums: true,
-	}, addWindows)
-	if err != nil {
+	c := benchConfig(os.Getenv(envMedia), os.Getenv(envOut), bake.Compact(os.Getenv(envCompact)))
+	c.Image = os.Getenv(envImage)
+	if _, err := bake.Run(context.Background(), c, addWindows); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestCompareWithWimlib times a whole bake against wimlib-imagex applying the same WIM to an NTFS
-// volume, in pairs, and prints the ratio. It judges nothing: `make bench` is read by people.
+// benches are what is timed against wimlib-imagex applying the same WIM.
+var benches = []struct {
+	name    string
+	wim     func(testing.TB) string
+	compact bake.Compact
+}{
+	{"LZX", oracle.BenchWIM, bake.NotCompact},
+	{"LZX, compact = lzx", oracle.BenchWIM, bake.CompactLZX},
+	{"XPRESS", func(t testing.TB) string { return oracle.BenchWIMAs(t, "XPRESS") }, bake.NotCompact},
+	{"100,000 small files", func(t testing.TB) string { return oracle.SmallFilesWIM(t, 100_000) }, bake.NotCompact},
+}
+
+// TestCompareWithWimlib times whole bakes against wimlib-imagex applying the same WIM to an NTFS
+// volume, in pairs, and prints the ratios. It judges nothing: `make bench` is read by people.
 func TestCompareWithWimlib(t *testing.T) {
-	if os.Getenv(envBench) == "" {
-		t.SkipNow() // make bench
-	}
+	needBench(t)
 	oracle.Need(t, "wimlib-imagex", "mkntfs")
-	wim := oracle.BenchWIM(t)
 	const runs = 5
-	pairs, err := oracle.MeasurePairs(runs,
-		func(int) (oracle.Usage, error) { return bakeProcess(t, wim) },
-		func(int) (oracle.Usage, error) { return applyProcess(t, wim) })
-	if err != nil {
-		t.Fatal(err)
+	for _, b := range benches {
+		t.Run(b.name, func(t *testing.T) {
+			wim := b.wim(t)
+			pairs, err := oracle.MeasurePairs(runs,
+				func(int) (oracle.Usage, error) { return bakeProcess(t, wim, b.compact) },
+				func(int) (oracle.Usage, error) { return applyProcess(t, wim) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range pairs {
+				t.Logf("run %d: winbake %v; wimlib-imagex apply %v; ratio %.2f", i+1, p.A, p.B, oracle.Wall(p.A)/oracle.Wall(p.B))
+			}
+			peak := oracle.SpreadOf(nil)
+			for _, p := range pairs {
+				peak.Max = max(peak.Max, oracle.PeakMiB(p.A))
+			}
+			fmt.Printf("%s: bake / wimlib-imagex apply: wall %v, CPU %v, peak memory %.0f MiB\n",
+				b.name, oracle.Ratios(pairs, oracle.Wall), oracle.Ratios(pairs, oracle.CPUSeconds), peak.Max)
+		})
 	}
-	var ratios []float64
-	for i, p := range pairs {
-		ratios = append(ratios, p.A.Wall.Seconds()/p.B.Wall.Seconds())
-		t.Logf("run %d: winbake %v; wimlib-imagex apply %v; ratio %.2f", i+1, p.A, p.B, ratios[i])
-	}
-	slices.Sort(ratios)
-	fmt.Printf("bake / wimlib-imagex apply, wall: median %.2f (%.2f to %.2f)\n", ratios[runs/2], ratios[0], ratios[runs-1])
 }
 
-func bakeProcess(t *testing.T, wim string) (oracle.Usage, error) {
+// needBench skips what only `make bench` wants.
+func needBench(t *testing.T) {
+	t.Helper()
+	if os.Getenv(envBench) == "" {
+		t.SkipNow()
+	}
+}
+
+// TestScaling prints how time and memory grow with the number of files.
+func TestScaling(t *testing.T) {
+	needBench(t)
+	oracle.Need(t, "wimlib-imagex")
+	for files := 25_000; files <= 400_000; files *= 2 {
+		wim := oracle.SmallFilesWIM(t, files)
+		var wall []float64
+		var last oracle.Usage
+		for range 3 {
+			var err error
+			if last, err = bakeProcess(t, wim, bake.NotCompact); err != nil {
+				t.Fatal(err)
+			}
+			wall = append(wall, oracle.Wall(last))
+		}
+		s := oracle.SpreadOf(wall)
+		fmt.Printf("%7d files: %v s, %.0f µs for each, peak memory %.0f MiB\n", files, s, s.Median/float64(files)*1e6, oracle.PeakMiB(last))
+	}
+}
+
+// stopwatch notes how long each stage takes.
+type stopwatch struct {
+	name  string
+	since time.Time
+}
+
+func (s *stopwatch) Stage(name string) {
+	now := time.Now()
+	if s.name != "" {
+		fmt.Printf("%8.2f s  %s\n", now.Sub(s.since).Seconds(), s.name)
+	}
+	s.name, s.since = name, now
+}
+
+func (*stopwatch) Advance(int64, int64) {}
+
+// TestWhereTimeGoes prints the time of each stage of a bake, and the functions that take the CPU.
+func TestWhereTimeGoes(t *testing.T) {
+	needBench(t)
+	wim := oracle.BenchWIM(t)
+	for _, how := range []bake.Compact{bake.NotCompact, bake.CompactLZX} {
+		profile := filepath.Join(t.TempDir(), "cpu")
+		f, err := os.Create(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("compact = %q\n", how)
+		c := benchConfig(wim, filepath.Join(t.TempDir(), "out"), how)
+		watch := &stopwatch{}
+		c.Progress = watch
+		run(t, c, addWindows)
+		watch.Stage("")
+		pprof.StopCPUProfile()
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(oracle.Run(t, "go", "tool", "pprof", "-top", "-nodecount=18", self, profile))
+	}
+}
+
+func bakeProcess(t *testing.T, wim string, how bake.Compact) (oracle.Usage, error) {
 	dir, err := os.MkdirTemp("", "winbake-bench")
 	if err != nil {
 		return oracle.Usage{}, err
@@ -74,7 +173,7 @@ func bakeProcess(t *testing.T, wim string) (oracle.Usage, error) {
 		return oracle.Usage{}, err
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestBakeProcess$")
-	cmd.Env = append(os.Environ(), envMedia+"="+wim, envOut+"="+filepath.Join(dir, "out"))
+	cmd.Env = append(os.Environ(), envMedia+"="+wim, envOut+"="+filepath.Join(dir, "out"), envCompact+"="+string(how))
 	return oracle.Measure(cmd)
 }
 
@@ -88,7 +187,7 @@ func applyProcess(t *testing.T, wim string) (oracle.Usage, error) {
 	if err := os.WriteFile(volume, nil, 0o600); err != nil {
 		return oracle.Usage{}, err
 	}
-	if err := os.Truncate(volume, 5*gib); err != nil {
+	if err := os.Truncate(volume, benchSize); err != nil {
 		return oracle.Usage{}, err
 	}
 	if out, stderr, err := oracle.Try("mkntfs", "-F", "-Q", "-q", volume); err != nil {

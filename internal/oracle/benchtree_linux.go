@@ -30,6 +30,45 @@ func BenchWIM(t testing.TB) string {
 	return benchWIM(t, 1)
 }
 
+// BenchWIMAs is BenchWIM with its contents compressed otherwise, as wimlib names it.
+func BenchWIMAs(t testing.TB, compress string) string {
+	t.Helper()
+	from := BenchWIM(t)
+	return cached(t, fmt.Sprintf("bench-v%d-%s.wim", benchVersion, compress), func(_, file string) error {
+		return wimlib("export", from, "1", file, "--compress="+compress)
+	})
+}
+
+// SmallFilesWIM returns a WIM of count files of some hundred bytes to some KiB, none like another, 50 in
+// a directory, compressed with LZX. It is made once per machine and cached.
+func SmallFilesWIM(t testing.TB, count int) string {
+	t.Helper()
+	Need(t, "wimlib-imagex")
+	return cached(t, fmt.Sprintf("small-v%d-%d.wim", benchVersion, count), func(scratch, file string) error {
+		dir := filepath.Join(scratch, "tree")
+		r := rand.New(rand.NewPCG(uint64(count), benchVersion))
+		const words = "servicing manifest component assembly identity version processorArchitecture publicKeyToken "
+		var b []byte
+		for i := range count {
+			folder := filepath.Join(dir, fmt.Sprintf("amd64_component-%05d_31bf3856ad364e35_10.0.20348.%d_none", i/50, i/50%900))
+			if i%50 == 0 {
+				if err := os.MkdirAll(folder, 0o755); err != nil {
+					return err
+				}
+			}
+			b = b[:0]
+			for size := 300 + r.IntN(200<<r.IntN(6)); len(b) < size; {
+				at := r.IntN(len(words) - 12)
+				b = append(fmt.Appendf(b, "%08x", r.Uint32()), words[at:at+12]...)
+			}
+			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("file-%06d.manifest", i)), b, 0o644); err != nil {
+				return err
+			}
+		}
+		return wimlib("capture", dir, file, "small", "--compress=LZX:20")
+	})
+}
+
 // benchWIM is BenchWIM at a scale from 0 to 1.
 func benchWIM(t testing.TB, scale float64) string {
 	t.Helper()
