@@ -81,6 +81,7 @@ type compaction struct {
 type packable interface {
 	tree.Blob
 	Packed(wof.Algorithm) (tree.Content, error)
+	Incompressible() bool
 }
 
 // collect gives files the compressed form that their medium has, and lists the others.
@@ -96,6 +97,9 @@ func (c *compaction) collect(t *tree.Tree, rules *compact.Rules) error {
 		blob, ok := n.Data.(packable)
 		if !ok {
 			c.rest = append(c.rest, n)
+			continue
+		}
+		if blob.Incompressible() {
 			continue
 		}
 		stored, err := blob.Packed(c.algorithm)

@@ -12,8 +12,9 @@ import (
 // Blob is the content of one or more streams, stored once in a WIM. It is a tree.Blob; a File has
 // one *Blob for each SHA-1. Any number of goroutines may read it as long as the File is open.
 type Blob struct {
-	res resource
-	sum hash
+	res        resource
+	sum        hash
+	compressed bool // the WIM's contents are, where that makes them shorter
 }
 
 var _ tree.Blob = (*Blob)(nil)
@@ -90,6 +91,10 @@ func (b *Blob) Packed(a wof.Algorithm) (tree.Content, error) {
 	}
 	return storedBlob{b}, nil
 }
+
+// Incompressible says that whoever wrote the WIM compressed its contents, but not this one: it would
+// not have become shorter.
+func (b *Blob) Incompressible() bool { return b.res.format == None && b.compressed }
 
 // storedBlob is a blob as it lies in the WIM: the table of its chunks, then the chunks.
 type storedBlob struct{ blob *Blob }

@@ -74,11 +74,10 @@ func TestWimlibCompresses(t *testing.T) {
 // holds it.
 func checkPacked(t *testing.T, f *File, path, chunk string) {
 	t.Helper()
-	n, err := mustTree(t, f, 1).Lookup(path)
-	if err != nil {
-		t.Fatal(err)
+	b := mustLookup(t, f, path).Data.(*Blob)
+	if dense := mustLookup(t, f, "noise.bin").Data.(*Blob); dense.Incompressible() != (chunk != "") || b.Incompressible() {
+		t.Errorf("noise is incompressible: %v, %s: %v", dense.Incompressible(), path, b.Incompressible())
 	}
-	b := n.Data.(*Blob)
 	want, err := tree.ReadAll(b, 1<<30)
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +102,15 @@ func checkPacked(t *testing.T, f *File, path, chunk string) {
 			t.Errorf("%s: the overlay filter would show something else (%v)", path, err)
 		}
 	}
+}
+
+func mustLookup(t *testing.T, f *File, path string) *tree.Node {
+	t.Helper()
+	n, err := mustTree(t, f, 1).Lookup(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // hostTree makes a folder for wimlib to capture.

@@ -51,11 +51,11 @@ func (f *File) addEntry(e *blobEntry) error {
 		return err
 	}
 	if e.Resource.Flags&resMetadata != 0 {
-		f.metadata = append(f.metadata, Blob{res, e.Hash})
+		f.metadata = append(f.metadata, Blob{res, e.Hash, f.format != None})
 		return nil
 	}
 	if f.byHash[e.Hash] == nil {
-		f.blobs = append(f.blobs, Blob{res, e.Hash})
+		f.blobs = append(f.blobs, Blob{res, e.Hash, f.format != None})
 		f.byHash[e.Hash] = &f.blobs[len(f.blobs)-1] // the capacity holds all: never moved
 	}
 	return nil
