@@ -164,6 +164,9 @@ func (v *Ntfs3Volume) take(m guest.Message) {
 			v.Problems = append(v.Problems, m.End.Problem)
 		}
 		for _, line := range m.End.Kernel {
+			if strings.Contains(line, " bad blocks in ") {
+				continue // it says that $BadClus is not empty, that is all
+			}
 			v.Problems = append(v.Problems, "kernel: "+line)
 		}
 		v.Took = time.Duration(m.End.Millis) * time.Millisecond

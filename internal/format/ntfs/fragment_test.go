@@ -2,6 +2,7 @@ package ntfs_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -17,19 +18,13 @@ import (
 )
 
 // chopped leaves free pieces of the given number of clusters, with one bad cluster between each two.
-// The first 24 clusters stay whole, for the boot record and the MFT's start.
+// The volume's start stays whole, as far as the boot record, the log of a volume of up to 400 MiB, and
+// the MFT's start need.
 func chopped(o ntfs.Options, piece int64) []volume.Run {
-	const whole = 24
-	cluster := max(o.ClusterSize, 4096)
-	if o.ClusterSize > 0 {
-		cluster = o.ClusterSize
-	}
+	cluster, sector := cmp.Or(o.ClusterSize, 4096), cmp.Or(o.SectorSize, 512)
+	start := max(8192, cluster) + 2<<20 + 70*max(1024, sector) + 2*cluster
 	var bad []volume.Run
-	first := max(whole, (96<<10)/cluster+16)
-	if o.SectorSize == 4096 {
-		first = max(first, (320<<10)/cluster+1)
-	}
-	for c := first; (c+1)*cluster < o.Size-8192; c += piece + 1 {
+	for c := start / cluster; (c+1)*cluster < o.Size-8192; c += piece + 1 {
 		bad = append(bad, volume.Run{Offset: c * cluster, Length: cluster})
 	}
 	return bad
@@ -187,6 +182,31 @@ func judgeBad(t *testing.T, image string, c badCase, split bool) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestBadLog has a log that must be cut, but not too often.
+func TestBadLog(t *testing.T) {
+	o := options(16 << 20)
+	for piece, want := range map[int64]string{20: "", 2: "$LogFile: the log, 2097152 bytes, would be in more pieces"} {
+		o.Bad = nil
+		for at := int64(200 << 10); at < o.Size-8192; at += (piece + 1) * 4096 {
+			o.Bad = append(o.Bad, volume.Run{Offset: at, Length: 4096})
+		}
+		_, err := ntfs.NewPlan(tree.New(anyTime), o)
+		if (err == nil) != (want == "") || err != nil && (!errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("pieces of %d: %v", piece, err)
+		}
+	}
+	o.Bad = nil
+	for at := int64(200 << 10); at < o.Size-8192; at += 21 * 4096 {
+		o.Bad = append(o.Bad, volume.Run{Offset: at, Length: 4096})
+	}
+	tr := residentTree(t)
+	m := build(t, tr, o)
+	if v := check(t, m, tr); len(v.files[2].find(0x80, "").runs) < 20 {
+		t.Error("the log is not in pieces")
+	}
+	judgeBad(t, saved(t, m), badCase{o: o}, false)
 }
 
 // TestBadRefused lists what cannot be bad, and volumes with too little left.

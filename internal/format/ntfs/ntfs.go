@@ -1,7 +1,7 @@
 // Package ntfs writes and reads NTFS 3 volumes.
 //
 // NewPlan lays a volume out from a tree: every address is assigned before the first byte is written,
-// every file is one contiguous run, and the metadata can be produced piece by piece, by several
+// every file is one contiguous run as long as no bad ranges are in the way, and the metadata can be produced piece by piece, by several
 // workers, from the tree and the plan. Open reads volumes, also those of ntfs-3g and Windows, into
 // a tree whose contents stay on the volume until they are needed, and checks them.
 //

@@ -41,6 +41,9 @@ func TestNtfs3(t *testing.T) {
 	}
 	advanced := options(64 << 20)
 	advanced.SectorSize = 4096
+	few, single := options(96<<20), options(96<<20)
+	few.Bad = scattered(rand.New(rand.NewPCG(60, 60)), few.Size, 60)
+	single.Bad = chopped(single, 1)
 	volumes := []ntfs3Volume{
 		{"empty", tree.New(anyTime), options(3 << 20)},
 		{"resident", residentTree(t), options(16 << 20)},
@@ -53,6 +56,8 @@ func TestNtfs3(t *testing.T) {
 		{"clusters of 512", linuxTree(t, 32, 400), sized(64<<20, 512)},
 		{"clusters of 64K", linuxTree(t, 33, 600), sized(512<<20, 64<<10)},
 		{"sectors of 4K", linuxTree(t, 36, 300), advanced},
+		{"60 bad ranges", linuxTree(t, 37, 400), few},
+		{"single clusters", linuxTree(t, 38, 2500), single},
 		{"16 TiB", linuxTree(t, 34, 100), sized(16<<40, 64<<10)},
 	}
 	edited := []ntfs3Volume{

@@ -14,7 +14,7 @@ import (
 // cut: into whole extents, the longest first. Reserved files come before the contents.
 //
 // That is all as long as there is one extent. With bad ranges there are several, and three things
-// change. The copy of the MFT's start and the MFT come first, since everything hangs on them.
+// change. The copy of the MFT's start, the log and the MFT come first, since all hangs on them.
 // Attributes in pieces may need more records than the survey knew of; these have the numbers after
 // all others, and when that makes the MFT longer, everything is placed once more. And attribute lists
 // are placed last, when it is known what they list.

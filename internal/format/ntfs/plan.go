@@ -1,6 +1,7 @@
 package ntfs
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -189,23 +190,47 @@ func (p *Plan) planSystem() error {
 	return nil
 }
 
-// orderInPieces changes the order for a volume whose free space is in pieces: what must not be cut
-// comes first, attribute lists come last.
+// orderInPieces changes the order for a volume whose free space is in pieces: what must not be cut,
+// or not often, comes first, attribute lists come last. The log comes before the MFT unless it must
+// be cut: its pieces could take what the MFT's start needs.
 func (p *Plan) orderInPieces() {
-	var urgent, others []metadata
-	for _, m := range p.metadata {
-		v, ok := m.source.(*valueSource)
-		switch {
-		case m.file == recordMirror || m.isMFT():
-			urgent = append(urgent, m)
-		case ok && v.typ == typeAttributeList:
-			p.lists = append(p.lists, m)
-		default:
-			others = append(others, m)
-		}
+	longest := int64(0)
+	for _, s := range between(p.g.clustersFor(p.g.bootSize()), p.g.clusters(), p.bad) {
+		longest = max(longest, s.length())
 	}
-	p.urgent = len(urgent)
-	p.metadata = slices.Concat(urgent, others)
+	whole := longest > p.g.clustersFor(p.g.mirrorSize())+p.g.clustersFor(p.g.logSize())
+	turn := func(m metadata) int { return m.turn(whole) }
+	slices.SortStableFunc(p.metadata, func(a, b metadata) int { return cmp.Compare(turn(a), turn(b)) })
+	lists := len(p.metadata)
+	for lists > 0 && turn(p.metadata[lists-1]) == lastTurn {
+		lists--
+	}
+	p.metadata, p.lists = p.metadata[:lists], p.metadata[lists:]
+	for turn(p.metadata[p.urgent]) < usualTurn {
+		p.urgent++
+	}
+}
+
+const (
+	usualTurn = 4
+	lastTurn  = 5
+)
+
+// turn says when m is placed on a volume whose free space is in pieces.
+func (m *metadata) turn(logFirst bool) int {
+	switch v, ok := m.source.(*valueSource); {
+	case m.file == recordMirror:
+		return 0
+	case m.file == recordLog && logFirst:
+		return 1
+	case m.isMFT():
+		return 2
+	case m.file == recordLog:
+		return 3
+	case ok && v.typ == typeAttributeList:
+		return lastTurn
+	}
+	return usualTurn
 }
 
 func (p *Plan) planSystemFile(r uint32, into *[]metadata) error {

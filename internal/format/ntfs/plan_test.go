@@ -143,6 +143,30 @@ func TestRequired(t *testing.T) {
 	}
 }
 
+// TestRequiredAndMore has trees that need about as much as where the log becomes longer: what holds
+// for the smallest partition must hold for all longer ones.
+func TestRequiredAndMore(t *testing.T) {
+	for _, size := range []int{1_000_000, 1_300_000, 1_500_000, 2_800_000, 3_300_000} {
+		tr := tree.New(anyTime)
+		if _, err := tr.WriteFile("f", tree.Bytes(make([]byte, size))); err != nil {
+			t.Fatal(err)
+		}
+		least, err := ntfs.Required(tr, ntfs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := least; at < least+3<<20; at += 3 * 512 {
+			p, err := ntfs.NewPlan(tr, options(at))
+			if err != nil {
+				t.Fatalf("%d of %d bytes required: %v", at, least, err)
+			}
+			if regions := p.Regions(); regions[len(regions)-1].End() != at || p.Free() < 0 {
+				t.Fatalf("%d bytes: the last region is %v", at, regions[len(regions)-1])
+			}
+		}
+	}
+}
+
 // TestOrder places the contents in the order of the medium, copies side by side, the rest after.
 func TestOrder(t *testing.T) {
 	tr := tree.New(anyTime)

@@ -171,9 +171,10 @@ func randomOptions(t *testing.T, r *rand.Rand, tr *tree.Tree) ntfs.Options {
 // chop leaves free pieces of the given length or a little more, with room for everything and what
 // the pieces themselves take.
 func chop(r *rand.Rand, o *ntfs.Options, start, piece int64) {
-	o.Size = 5*o.Size/2 + 64*o.ClusterSize
+	const log = 2 << 20 // must not be in too many pieces
+	o.Size = 5*o.Size/2 + 64*o.ClusterSize + log
 	o.Size -= o.Size % o.SectorSize
-	start -= start % o.ClusterSize
+	start += log - start%o.ClusterSize
 	for at := start; at+o.ClusterSize < o.Size-o.SectorSize; {
 		o.Bad = append(o.Bad, volume.Run{Offset: at, Length: o.ClusterSize})
 		at += o.ClusterSize + piece

@@ -68,11 +68,14 @@ func (p *Plan) scatterFile(i int32) error {
 		return nil
 	}
 	m := more{file: f, first: p.nextFree, count: records - int(f.records)}
-	if i == recordMFT {
+	switch i {
+	case recordLog: // Linux at least reads it before it reads attribute lists
+		return fault.Invalidf("the log, %d bytes, would be in more pieces between the bad ranges than a record lists", f.system.size)
+	case recordMFT:
 		if m.first = mftMore; m.count > mftMoreEnd-mftMore {
 			return fault.Invalidf("the MFT is in too many pieces: they need %d records, %d are kept for them", m.count, mftMoreEnd-mftMore)
 		}
-	} else {
+	default:
 		p.nextFree += uint32(m.count)
 	}
 	if l := &list[1]; l.outside {
