@@ -44,6 +44,7 @@ type Bake struct {
 	spool     *spool.File  // of contents that Compact has compressed; nil where there are none
 	compacted *CompactInfo // nil for a volume that is not
 	plan      *layout.Plan
+	written   *image.Written // from Write on
 	out       *outputs
 	inputs    []Input
 }
@@ -198,7 +199,9 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 	g.Go(func() error {
 		total := image.Total(b.plan)
 		advance := func(done int64) { b.c.Progress.Advance(done, total) }
-		return explainWrite(b.nameContent(image.Write(ctx, b.plan, advance, b.out.targets()...)))
+		var err error
+		b.written, err = image.Write(ctx, b.plan, advance, b.out.targets()...)
+		return explainWrite(b.nameContent(err))
 	})
 	g.Go(func() (err error) {
 		b.inputs, err = b.listInputs(ctx)
@@ -211,19 +214,24 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 func (b *Bake) Verify(ctx context.Context) error {
 	b.c.Progress.Stage("Verifying")
 	for _, o := range b.out.files {
-		if err := image.Verify(ctx, b.plan, o.file); err != nil {
-			return fault.In(o.name, err)
-		}
-		if b.c.VerifyContents {
-			if err := b.verifyContents(ctx, o.file); err != nil {
-				return fault.In(o.name, err)
-			}
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(o.file.Sync) // the disk is busy while the processors are
+		g.Go(func() error { return b.verify(ctx, o) })
+		if err := g.Wait(); err != nil {
+			return fault.In(o.name, explainWrite(err))
 		}
 		if err := o.finish(&b.c, b.disk); err != nil {
 			return fault.In(o.name, err)
 		}
 	}
 	return nil
+}
+
+func (b *Bake) verify(ctx context.Context, o *output) error {
+	if err := image.Verify(ctx, b.plan, b.written, o.file); err != nil || !b.c.VerifyContents {
+		return err
+	}
+	return b.verifyContents(ctx, o.file)
 }
 
 // Publish hashes the outputs, writes the manifest, and gives everything its final name.

@@ -136,19 +136,19 @@ func (*stopwatch) Advance(int64, int64) {}
 // TestWhereTimeGoes prints the time of each stage of a bake, and the functions that take the CPU.
 func TestWhereTimeGoes(t *testing.T) {
 	needBench(t)
-	wim := oracle.BenchWIM(t)
-	for _, how := range []bake.Compact{bake.NotCompact, bake.CompactLZX} {
+	for _, b := range benches {
+		fmt.Println(b.name)
 		profile := filepath.Join(t.TempDir(), "cpu")
 		f, err := os.Create(profile)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
+		wim := b.wim(t)
 		if err := pprof.StartCPUProfile(f); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Printf("compact = %q\n", how)
-		c := benchConfig(wim, filepath.Join(t.TempDir(), "out"), how)
+		c := benchConfig(wim, filepath.Join(t.TempDir(), "out"), b.compact)
 		watch := &stopwatch{}
 		c.Progress = watch
 		run(t, c, addWindows)

@@ -5,6 +5,7 @@ package image
 
 import (
 	"context"
+	"hash/maphash"
 	"io"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
@@ -27,14 +28,21 @@ func Total(p *layout.Plan) int64 {
 	return n
 }
 
+// Written is what Verify has to know of what was written: a hash of each region of metadata, by volume.
+type Written struct {
+	seed    maphash.Seed
+	regions [][]uint64
+}
+
 // Write fills the targets, each of them a disk of zeros. progress is called from one goroutine
 // with the number of bytes written so far. All targets get the same bytes.
-func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targets ...io.WriterAt) error {
+func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targets ...io.WriterAt) (*Written, error) {
 	for _, target := range targets {
 		if err := writeTable(target, p); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	written := &Written{seed: maphash.MakeSeed()}
 	var done int64
 	advance := func(n int64) {
 		done += n
@@ -44,13 +52,15 @@ func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targe
 	for _, v := range p.Volumes {
 		base := v.Partition.Offset
 		if err := line.run(ctx, dataJobs(v.Placements(), base)); err != nil {
-			return fault.In(string(v.Partition.Role)+" partition", err)
+			return nil, fault.In(string(v.Partition.Role)+" partition", err)
 		}
-		if err := line.run(ctx, metadataJobs(v.Plan, base)); err != nil {
-			return fault.In(string(v.Partition.Role)+" partition", err)
+		sums := make([]uint64, len(v.Regions()))
+		if err := line.run(ctx, metadataJobs(v.Plan, base, written.seed, sums)); err != nil {
+			return nil, fault.In(string(v.Partition.Role)+" partition", err)
 		}
+		written.regions = append(written.regions, sums)
 	}
-	return nil
+	return written, nil
 }
 
 func writeTable(w io.WriterAt, p *layout.Plan) error {

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"hash/maphash"
 	"iter"
 
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -138,12 +139,16 @@ func (c *cutter) flush() {
 	c.used = 0
 }
 
-// metadataJobs is one job for each of a volume's regions.
-func metadataJobs(v volume.Plan, base int64) iter.Seq[*job] {
+// metadataJobs is one job for each of a volume's regions. Their hashes go to sums.
+func metadataJobs(v volume.Plan, base int64, seed maphash.Seed, sums []uint64) iter.Seq[*job] {
 	return func(yield func(*job) bool) {
 		for i, r := range v.Regions() {
 			j := &job{
-				emit:   func(buf []byte) error { return v.Emit(i, buf) },
+				emit: func(buf []byte) error {
+					err := v.Emit(i, buf)
+					sums[i] = maphash.Bytes(seed, buf)
+					return err
+				},
 				writes: []write{{n: int(r.Length), disk: base + r.Offset}},
 			}
 			if !yield(j) {

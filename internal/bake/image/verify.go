@@ -1,8 +1,8 @@
 package image
 
 import (
-	"bytes"
 	"context"
+	"hash/maphash"
 	"io"
 	"runtime"
 	"slices"
@@ -14,23 +14,23 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
-	"github.com/winbake/packer-plugin-winbake/internal/volume"
 )
 
 // Verify reads back what Write wrote: the partition table through its own reader, every byte of
 // metadata, and NTFS volumes through the reader, which checks that all of it fits together. It finds
 // what the host lost, anything that was written over something else, and mistakes of the writer.
-func Verify(ctx context.Context, p *layout.Plan, r io.ReaderAt) error {
+func Verify(ctx context.Context, p *layout.Plan, w *Written, r io.ReaderAt) error {
 	if err := verifyTable(r, p); err != nil {
 		return err
 	}
-	for _, v := range p.Volumes {
+	for i, v := range p.Volumes {
 		section := io.NewSectionReader(r, v.Partition.Offset, v.Partition.Size)
-		err := verifyMetadata(ctx, v, section)
-		if err == nil && v.Partition.FileSystem == layout.NTFS {
-			err = checkNTFS(section)
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return verifyMetadata(ctx, v, w.seed, w.regions[i], section) })
+		if v.Partition.FileSystem == layout.NTFS {
+			g.Go(func() error { return checkNTFS(section) })
 		}
-		if err != nil {
+		if err := g.Wait(); err != nil {
 			return fault.In(string(v.Partition.Role)+" partition", err)
 		}
 	}
@@ -65,19 +65,24 @@ func verifyTable(r io.ReaderAt, p *layout.Plan) error {
 	return nil
 }
 
-func verifyMetadata(ctx context.Context, v layout.Volume, r io.ReaderAt) error {
+func verifyMetadata(ctx context.Context, v layout.Volume, seed maphash.Seed, sums []uint64, r io.ReaderAt) error {
 	regions := v.Regions()
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
-			var c comparer
+			var buf []byte
 			for i := int(next.Add(1)) - 1; i < len(regions); i = int(next.Add(1)) - 1 {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := c.region(v, i, regions[i], r); err != nil {
-					return err
+				n := int(regions[i].Length)
+				buf = slices.Grow(buf[:0], n)[:n]
+				if _, err := r.ReadAt(buf, regions[i].Offset); err != nil {
+					return fault.In("reading back", err)
+				}
+				if maphash.Bytes(seed, buf) != sums[i] {
+					return explainRegion(v, i, buf)
 				}
 			}
 			return nil
@@ -86,25 +91,17 @@ func verifyMetadata(ctx context.Context, v layout.Volume, r io.ReaderAt) error {
 	return g.Wait()
 }
 
-// comparer keeps its buffers from one region to the next.
-type comparer struct{ want, got []byte }
-
-func (c *comparer) region(v volume.Plan, i int, region volume.Run, r io.ReaderAt) error {
-	n := int(region.Length)
-	c.want, c.got = slices.Grow(c.want[:0], n)[:n], slices.Grow(c.got[:0], n)[:n]
-	want, got := c.want, c.got
+// explainRegion says where what was read of a region is not what was written.
+func explainRegion(v layout.Volume, i int, got []byte) error {
+	want := make([]byte, len(got))
 	if err := v.Emit(i, want); err != nil {
 		return err
 	}
-	if _, err := r.ReadAt(got, region.Offset); err != nil {
-		return fault.In("reading back", err)
-	}
-	if !bytes.Equal(want, got) {
-		at := 0
-		for want[at] == got[at] {
-			at++
+	offset := v.Regions()[i].Offset
+	for at := range want {
+		if want[at] != got[at] {
+			return fault.Corruptf(offset+int64(at), "the written metadata reads back differently: %#x, not %#x; the disk or file system below the output directory loses data, or this is a bug in winbake", got[at], want[at])
 		}
-		return fault.Corruptf(region.Offset+int64(at), "the written metadata reads back differently: %#x, not %#x; the disk or file system below the output directory loses data, or this is a bug in winbake", got[at], want[at])
 	}
-	return nil
+	return fault.Bugf("the metadata at %#x was not written as it is planned", offset)
 }
