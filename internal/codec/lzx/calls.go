@@ -16,7 +16,13 @@ const (
 )
 
 // translateCalls makes the relative call targets in a chunk absolute, for an encoder.
-func translateCalls(chunk []byte) {
+func translateCalls(chunk []byte) { eachCall(chunk, absoluteTarget) }
+
+// undoCalls makes translated call targets in a chunk relative again.
+func undoCalls(chunk []byte) { eachCall(chunk, relativeTarget) }
+
+// eachCall replaces the operand of whatever looks like a call.
+func eachCall(chunk []byte, translate func(target uint32, pos int) uint32) {
 	for i := 0; i+callTail < len(chunk); {
 		n := bytes.IndexByte(chunk[i:len(chunk)-callTail], callOpcode)
 		if n < 0 {
@@ -24,7 +30,7 @@ func translateCalls(chunk []byte) {
 		}
 		i += n
 		operand := chunk[i+1 : i+callSize]
-		binary.LittleEndian.PutUint32(operand, absoluteTarget(binary.LittleEndian.Uint32(operand), i))
+		binary.LittleEndian.PutUint32(operand, translate(binary.LittleEndian.Uint32(operand), i))
 		i += callSize
 	}
 }
@@ -39,20 +45,6 @@ func absoluteTarget(target uint32, pos int) uint32 {
 		return uint32(t - callFileSize)
 	}
 	return target
-}
-
-// undoCalls makes translated call targets in a chunk relative again.
-func undoCalls(chunk []byte) {
-	for i := 0; i+callTail < len(chunk); {
-		n := bytes.IndexByte(chunk[i:len(chunk)-callTail], callOpcode)
-		if n < 0 {
-			return
-		}
-		i += n
-		operand := chunk[i+1 : i+callSize]
-		binary.LittleEndian.PutUint32(operand, relativeTarget(binary.LittleEndian.Uint32(operand), i))
-		i += callSize
-	}
 }
 
 // relativeTarget undoes the translation of one operand of the call at byte pos. Absolute targets

@@ -174,11 +174,7 @@ func (e *Encoder) writeBlock(items []item, size, limit int) bool {
 		return false
 	}
 	e.writeHeader(kind, size)
-	if kind == verbatim {
-		e.writeItems(items)
-	} else {
-		e.writeAligned(items)
-	}
+	e.writeItems(items, kind == alignedOffsets)
 	copy(e.oldMain, e.main.lengths)
 	copy(e.oldLength, e.length.lengths)
 	return true
@@ -206,8 +202,9 @@ func (e *Encoder) writeHeader(kind blockKind, size int) {
 	e.writeLengths(e.oldLength, e.length.lengths)
 }
 
-// writeItems writes the items of a verbatim block.
-func (e *Encoder) writeItems(items []item) {
+// writeItems writes the items of a block. In an aligned block the lowest bits of the larger offsets
+// have a code of their own.
+func (e *Encoder) writeItems(items []item, aligned bool) {
 	w := &e.out
 	for _, it := range items {
 		length := it.length()
@@ -222,27 +219,7 @@ func (e *Encoder) writeItems(items []item) {
 			w.word(e.length.words[length-longMatch])
 		}
 		s := &slots[slot&slotMask]
-		w.bits(coded&s.mask, uint(s.extraBits()))
-	}
-}
-
-// writeAligned writes the items of an aligned block.
-func (e *Encoder) writeAligned(items []item) {
-	w := &e.out
-	for _, it := range items {
-		length := it.length()
-		if length == 0 {
-			w.word(e.main.words[it&0xff])
-			continue
-		}
-		coded := it.coded()
-		slot := slotOf(coded)
-		w.word(e.main.words[mainSymbol(slot, length)])
-		if length >= longMatch {
-			w.word(e.length.words[length-longMatch])
-		}
-		s := &slots[slot&slotMask]
-		if slot < firstAligned {
+		if !aligned || slot < firstAligned {
 			w.bits(coded&s.mask, uint(s.extraBits()))
 			continue
 		}
