@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,18 +67,6 @@ type silent struct{}
 
 func (silent) Stage(string)         {}
 func (silent) Advance(int64, int64) {}
-
-// memoryLimit is what a bake gets by with. A tree of 110,000 files and its plan take about 100 MiB;
-// without a limit Go would let as much garbage stand beside them.
-const memoryLimit = 192 << 20
-
-// LimitMemory has Go collect garbage early enough that the process stays below 256 MiB with images
-// of the usual size. It is for programs whose main job is a bake. GOMEMLIMIT overrides it.
-func LimitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-}
 
 // Run is the whole bake. provision, which may be nil, changes the tree before it is laid out.
 func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Result, err error) {
@@ -181,6 +168,7 @@ func (b *Bake) Plan(ctx context.Context) (err error) {
 	if err != nil {
 		return fault.In("size", err)
 	}
+	makeRoom()
 	return ctx.Err()
 }
 

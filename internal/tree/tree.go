@@ -11,9 +11,10 @@
 package tree
 
 import (
+	"bytes"
 	"cmp"
+	"hash/maphash"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
@@ -127,12 +128,14 @@ type Entry struct {
 	Node   *Node
 	Parent *Node
 
-	twin *Entry // the next entry of the same directory with the same folded name
+	twin *Entry    // the next entry of the same directory whose folded name has the same hash
+	self [1]*Entry // Node.Names of a node with one name
 }
 
-// directory holds a node's entries by folded name.
+// directory holds a node's entries by the hash of their folded names: there are as many as the volume
+// has names, and the folded ones would be kept for nothing else.
 type directory struct {
-	byName map[string]*Entry
+	byName map[uint64]*Entry
 	sorted []*Entry // nil when it must be built again
 	count  int
 }
@@ -257,7 +260,7 @@ func (t *Tree) Link(dir *Node, name, short string, node *Node) (*Entry, error) {
 	e := &Entry{Name: name, Short: short, Node: node, Parent: dir}
 	d := dir.dir
 	if d.byName == nil {
-		d.byName = map[string]*Entry{}
+		d.byName = map[uint64]*Entry{}
 	}
 	key := t.key(name)
 	for twin := d.byName[key]; twin != nil; twin = twin.twin {
@@ -269,7 +272,12 @@ func (t *Tree) Link(dir *Node, name, short string, node *Node) (*Entry, error) {
 	d.byName[key] = e
 	d.count++
 	d.sorted = nil
-	node.Names = append(node.Names, e)
+	if len(node.Names) == 0 {
+		e.self[0] = e
+		node.Names = e.self[:1:1]
+	} else {
+		node.Names = append(node.Names, e)
+	}
 	return e, nil
 }
 
@@ -301,29 +309,50 @@ func (t *Tree) Child(dir *Node, name string) *Entry {
 	if dir.dir == nil {
 		return nil
 	}
-	first := dir.dir.byName[t.key(name)]
-	for e := first; e != nil; e = e.twin {
+	var found *Entry
+	for e := dir.dir.byName[t.key(name)]; e != nil; e = e.twin {
 		if e.Name == name {
 			return e
 		}
+		if found == nil && t.sameFolded(e.Name, name) {
+			found = e
+		}
 	}
-	return first
+	return found
 }
 
-// key folds a name for lookup: its upper-cased units as WTF-8.
-func (t *Tree) key(name string) string {
-	ascii := true
+// seed makes the hashes of names such that nobody can choose names that collide.
+var seed = maphash.MakeSeed()
+
+// key is the hash of a folded name.
+func (t *Tree) key(name string) uint64 {
+	var room [64]byte
+	return maphash.Bytes(seed, t.appendFolded(room[:0], name))
+}
+
+func (t *Tree) sameFolded(a, b string) bool {
+	var roomA, roomB [64]byte
+	return bytes.Equal(t.appendFolded(roomA[:0], a), t.appendFolded(roomB[:0], b))
+}
+
+// appendFolded appends a name's upper-cased units as WTF-8.
+func (t *Tree) appendFolded(dst []byte, name string) []byte {
+	start := len(dst)
 	for i := range len(name) {
-		ascii = ascii && name[i] < utf8.RuneSelf
+		c := name[i]
+		if c >= utf8.RuneSelf { // few names; every table folds ASCII like this
+			units := utf16le.Units(name)
+			for k, u := range units {
+				units[k] = t.fold[u]
+			}
+			return append(dst[:start], utf16le.DecodeUnits(units)...)
+		}
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		dst = append(dst, c)
 	}
-	if ascii { // nearly all names of a volume; every table folds ASCII like this
-		return strings.ToUpper(name)
-	}
-	units := utf16le.Units(name)
-	for i, u := range units {
-		units[i] = t.fold[u]
-	}
-	return utf16le.DecodeUnits(units)
+	return dst
 }
 
 // Nodes returns every node once, in the order of a depth-first walk in collation order with the

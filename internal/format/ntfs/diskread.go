@@ -150,7 +150,7 @@ const (
 
 // parseAttributes splits a record into its attributes. Values point into b.
 func parseAttributes(b []byte, first int, h *recordHeader, clusters int64) ([]stored, error) {
-	var out []stored
+	out := make([]stored, 0, 4) // what most files have
 	for at := first; ; {
 		if at+4 > h.used {
 			return nil, fault.Corruptf(int64(at), "attributes do not end before byte %#x", h.used)

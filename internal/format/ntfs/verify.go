@@ -2,8 +2,8 @@ package ntfs
 
 import (
 	"bytes"
-	"fmt"
-	"hash/fnv"
+	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 
@@ -22,7 +22,7 @@ const maxProblems = 50
 //
 // Contents are not read. A volume with Warnings may have problems that mounting it would mend.
 func (v *Volume) Check() []error {
-	c := checker{v: v, files: map[uint32]*checkedNames{}, extra: map[uint32]bool{}, used: make([]uint64, (v.clusters+63)/64)}
+	c := checker{v: v, files: checkedFiles{}, extra: map[uint32]bool{}, used: make([]uint64, (v.clusters+63)/64)}
 	for _, step := range []func() error{
 		c.copies, c.upcase, c.records, c.clusters, c.recordBitmap, c.security, c.directories, c.names, c.views,
 	} {
@@ -37,12 +37,12 @@ func (v *Volume) Check() []error {
 type checker struct {
 	v        *Volume
 	fold     *upcase.Table
-	files    map[uint32]*checkedNames // by base record
-	extra    map[uint32]bool          // extension records: whether a list names them
-	inUse    []byte                   // records in use, a bit each
-	used     []uint64                 // clusters in use, a bit each
-	objects  map[uint64][]byte        // object ids, by file reference
-	reparse  map[uint64]uint32        // reparse tags, by file reference
+	files    checkedFiles      // by base record
+	extra    map[uint32]bool   // extension records: whether a list names them
+	inUse    []byte            // records in use, a bit each
+	used     []uint64          // clusters in use, a bit each
+	objects  map[uint64][]byte // object ids, by file reference
+	reparse  map[uint64]uint32 // reparse tags, by file reference
 	problems []error
 }
 
@@ -53,6 +53,44 @@ type checkedNames struct {
 	left      int
 	sum       uint64
 	dir       *inode // of a file with indexes
+}
+
+// checkedFiles are the files by their records, in pages: there are as many as the volume has files, but
+// its MFT may claim to be of any length.
+type checkedFiles map[uint32]*[filePage]checkedNames
+
+const filePage = 128
+
+// add returns the place of a file that was not there yet.
+func (c checkedFiles) add(record uint32, reference uint64) *checkedNames {
+	page := c[record/filePage]
+	if page == nil {
+		page = new([filePage]checkedNames)
+		c[record/filePage] = page
+	}
+	page[record%filePage] = checkedNames{reference: reference}
+	return &page[record%filePage]
+}
+
+// find returns a file, or nil.
+func (c checkedFiles) find(record uint32) *checkedNames {
+	if page := c[record/filePage]; page != nil && page[record%filePage].reference != 0 {
+		return &page[record%filePage]
+	}
+	return nil
+}
+
+// all yields the files by ascending record.
+func (c checkedFiles) all() iter.Seq2[uint32, *checkedNames] {
+	return func(yield func(uint32, *checkedNames) bool) {
+		for _, p := range slices.Sorted(maps.Keys(c)) {
+			for i := range c[p] {
+				if f := &c[p][i]; f.reference != 0 && !yield(p*filePage+uint32(i), f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (c *checker) problem(err error) {
@@ -152,8 +190,7 @@ func (c *checker) file(f *inode) {
 	for _, r := range f.extra {
 		c.extra[r] = true
 	}
-	e := &checkedNames{reference: f.reference()}
-	c.files[f.record] = e
+	e := c.files.add(f.record, f.reference())
 	links := 0
 	for i := range f.attrs {
 		a := &f.attrs[i]
@@ -208,11 +245,9 @@ func (c *checker) name(f *inode, e *checkedNames, a *stored) {
 }
 
 // hash stands for a name, its directory and its name space.
-func (n *fileName) hash() uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%x %x %s", n.parent, n.space, n.name)
-	return h.Sum64()
-}
+func (n *fileName) hash() uint64 { return maphash.Comparable(nameSeed, *n) }
+
+var nameSeed = maphash.MakeSeed()
 
 // special looks at what has to do with $Secure, $ObjId and $Reparse.
 func (c *checker) special(f *inode) {

@@ -54,12 +54,12 @@ func (c *checker) indexBitmap(f *inode, w *walker) error {
 
 // directories walks the directories from the root and takes every entry off the names of its file.
 func (c *checker) directories() error {
-	if root := c.files[recordRoot]; root == nil || root.dir == nil {
+	if root := c.files.find(recordRoot); root == nil || root.dir == nil {
 		return fault.In(where(recordRoot), fault.Corruptf(fault.NoOffset, "is not the root directory"))
 	}
 	reached := map[uint32]bool{recordRoot: true}
 	for queue := []uint32{recordRoot}; len(queue) > 0; queue = queue[1:] {
-		dir := c.files[queue[0]]
+		dir := c.files.find(queue[0])
 		err := c.index(dir.dir, dirIndex, c.compareNames, func(e *treeEntry) error {
 			child := c.entry(dir, e)
 			record, _ := splitReference(e.head)
@@ -85,7 +85,7 @@ func (c *checker) entry(dir *checkedNames, e *treeEntry) *checkedNames {
 		return nil
 	}
 	record, _ := splitReference(e.head)
-	child := c.files[uint32(record)]
+	child := c.files.find(uint32(record))
 	if child == nil || child.reference != e.head || n.parent != dir.reference {
 		c.bad(dir.dir.record, "entry %q leads to %#x, which is no file, or is meant for another directory", n.name, e.head)
 		return nil
@@ -106,8 +106,8 @@ func (c *checker) compareNames(a, b []byte) int {
 
 // names reports files whose names are not those that directories have for them.
 func (c *checker) names() error {
-	for _, r := range slices.Sorted(maps.Keys(c.files)) {
-		switch f := c.files[r]; {
+	for r, f := range c.files.all() {
+		switch {
 		case f.left > 0:
 			c.bad(r, "%d names are in no directory", f.left)
 		case f.left < 0:

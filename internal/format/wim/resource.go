@@ -34,10 +34,15 @@ func (s *source) readFull(p []byte, off int64) error {
 
 // resource is a run of stored bytes: what is compressed as one. It has passed newResource.
 type resource struct {
-	src    *source
+	*storage
 	offset int64
 	stored int64
 	size   int64
+}
+
+// storage is what many resources of a file have in common.
+type storage struct {
+	src    *source
 	chunk  int64 // bytes of uncompressed data per chunk; 0 when stored as it is
 	format Format
 }
@@ -45,7 +50,7 @@ type resource struct {
 // newResource checks a resource header's claims against the file. A compressed resource must have
 // room for its chunk table and one byte per chunk, which bounds its uncompressed size.
 func (f *File) newResource(h resourceHeader) (resource, error) {
-	r := resource{src: f.src, offset: int64(h.Offset), stored: int64(h.Stored), size: int64(h.Size)}
+	r := resource{storage: &f.plain, offset: int64(h.Offset), stored: int64(h.Stored), size: int64(h.Size)}
 	if err := h.validate(f.size); err != nil {
 		return r, err
 	}
@@ -55,7 +60,7 @@ func (f *File) newResource(h resourceHeader) (resource, error) {
 	if f.format == None {
 		return r, fault.Corruptf(fault.NoOffset, "it is marked compressed, but the file's header names no compression")
 	}
-	r.format, r.chunk = f.format, int64(f.header.ChunkSize)
+	r.storage = &f.packed
 	n := r.chunks()
 	if n == 0 || n > r.stored || r.tableSize()+n > r.stored {
 		return r, fault.Corruptf(fault.NoOffset, "%d stored bytes cannot hold %d chunks of %v", r.stored, n, r.format)

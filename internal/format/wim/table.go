@@ -1,6 +1,9 @@
 package wim
 
 import (
+	"hash/maphash"
+	"math/bits"
+
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -24,7 +27,7 @@ func (f *File) readTable() error {
 	}
 	count := len(b) / blobEntrySize
 	f.blobs = make([]Blob, 0, count)
-	f.byHash = make(map[hash]*Blob, count)
+	f.byHash = newBlobIndex(count)
 	for i := range count {
 		var e blobEntry
 		e.unmarshal(b[i*blobEntrySize:])
@@ -54,16 +57,48 @@ func (f *File) addEntry(e *blobEntry) error {
 		f.metadata = append(f.metadata, Blob{res, e.Hash, f.format != None})
 		return nil
 	}
-	if f.byHash[e.Hash] == nil {
-		f.blobs = append(f.blobs, Blob{res, e.Hash, f.format != None})
-		f.byHash[e.Hash] = &f.blobs[len(f.blobs)-1] // the capacity holds all: never moved
+	if slot := f.byHash.find(f.blobs, e.Hash); *slot == 0 {
+		f.blobs = append(f.blobs, Blob{res, e.Hash, f.format != None}) // the capacity holds all: never moved
+		*slot = uint32(len(f.blobs))
+	}
+	return nil
+}
+
+// blobIndex finds blobs by their hash: a table with open addressing, of numbers into the blobs from 1.
+// A map would take several times the room, and some media have half a million blobs.
+type blobIndex struct {
+	seed  maphash.Seed // a medium must not choose what collides
+	slots []uint32
+}
+
+func newBlobIndex(count int) blobIndex {
+	return blobIndex{maphash.MakeSeed(), make([]uint32, 1<<bits.Len(uint(count+count/2)))}
+}
+
+// find returns the slot of a hash: where its number is, or goes.
+func (x *blobIndex) find(blobs []Blob, h hash) *uint32 {
+	mask := uint64(len(x.slots) - 1)
+	for i := maphash.Bytes(x.seed, h[:]) & mask; ; i = (i + 1) & mask {
+		if n := x.slots[i]; n == 0 || blobs[n-1].sum == h {
+			return &x.slots[i]
+		}
+	}
+}
+
+// Blob returns the blob with the given SHA-1, or nil.
+func (f *File) Blob(sum [20]byte) *Blob {
+	if len(f.blobs) == 0 {
+		return nil
+	}
+	if n := *f.byHash.find(f.blobs, sum); n > 0 {
+		return &f.blobs[n-1]
 	}
 	return nil
 }
 
 // content returns the blob of a stream, or nil when the stream is empty.
 func (f *File) content(h hash) (*Blob, error) {
-	if b := f.byHash[h]; b != nil || h.empty() {
+	if b := f.Blob(h); b != nil || h.empty() {
 		return b, nil
 	}
 	return nil, fault.Corruptf(fault.NoOffset, "its content %x is not in the file's blob table", h)

@@ -29,11 +29,13 @@ type File struct {
 	closer io.Closer
 	header header
 	format Format
+	// plain and packed are how resources lie in the file.
+	plain, packed storage
 
 	images   []Image
 	metadata []Blob // one per image
 	blobs    []Blob // in the order of the blob table
-	byHash   map[hash]*Blob
+	byHash   blobIndex
 }
 
 // Open reads the header, blob table and XML data of the WIM at path. The file stays open until
@@ -61,12 +63,19 @@ func Open(path string) (*File, error) {
 // file of an ISO. Errors call it name. r must stay usable as long as the File and its Blobs are.
 func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
 	f := &File{src: &source{r, name}, size: size}
-	for _, step := range []func() error{f.readHeader, f.readXML, f.checkSupported, f.readTable, f.finishImages} {
+	for _, step := range []func() error{f.readHeader, f.setStorage, f.readXML, f.checkSupported, f.readTable, f.finishImages} {
 		if err := step(); err != nil {
 			return nil, fault.In(name, err)
 		}
 	}
 	return f, nil
+}
+
+// setStorage fills what resources share, once the header is known.
+func (f *File) setStorage() error {
+	f.plain = storage{src: f.src}
+	f.packed = storage{src: f.src, chunk: int64(f.header.ChunkSize), format: f.format}
+	return nil
 }
 
 // Close closes the file that Open opened. Its Blobs cannot be read any more.
@@ -136,9 +145,6 @@ func (f *File) checkSupported() error {
 	}
 	return nil
 }
-
-// Blob returns the content with the given SHA-1, or nil.
-func (f *File) Blob(sum [20]byte) *Blob { return f.byHash[sum] }
 
 // metadataName names an image's metadata in errors.
 func metadataName(index int) string { return fmt.Sprintf("metadata of image %d", index) }
