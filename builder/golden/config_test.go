@@ -97,6 +97,8 @@ func TestMistakes(t *testing.T) {
 		{"size", "1000000001", "sectors"},
 		{"size", "3TiB", "ends at 2 TiB"},
 		{"firmware", "biso", `not one of ["bios" "uefi" "both"]`},
+		{"boot_devices", "luck", `not one of ["explicit" "locate"]`},
+		{"compact", "zip", `not one of ["xpress4k" "lzx"]`},
 		{"formats", []string{"vmdk"}, `not one of ["raw" "vhd"]`},
 		{"formats", []string{"raw", "raw"}, "twice"},
 		{"output_name", "a/b", "'/'"},
@@ -121,7 +123,7 @@ func TestMistakes(t *testing.T) {
 
 func TestEveryMistakeAtOnce(t *testing.T) {
 	bad := map[string]any{
-		"media": "", "media_checksum": "x", "size": "x", "firmware": "x", "formats": []string{"x"}, "output_name": "x?",
+		"media": "", "media_checksum": "x", "size": "x", "firmware": "x", "compact": "x", "formats": []string{"x"}, "output_name": "x?",
 		"label": strings.Repeat("x", 33), "tags": map[string]string{"WinRE": "x"}, "build_time": "x",
 	}
 	var fields []string
