@@ -28,7 +28,7 @@ func makeRoom() {
 	if live() < memoryLimit*2/3 {
 		return
 	}
-	runtime.GC() // the last one may have seen the medium's directory, which is garbage by now
+	runtime.GC()             // the last one may have seen the medium's directory, which is garbage by now
 	const buffers = 48 << 20 // of the pipeline, and what verifying needs
 	if need := live()*5/4 + buffers; need > memoryLimit {
 		debug.SetMemoryLimit(need)
