@@ -140,13 +140,16 @@ func TestOutsideJudges(t *testing.T) {
 
 // TestSameInputsSameBytes bakes twice.
 func TestSameInputsSameBytes(t *testing.T) {
-	for _, firmware := range firmwares {
+	for i, firmware := range firmwares {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
+			compact := append(bake.Compacts, bake.NotCompact)[i%3]
 			var sums [2][sha256.Size]byte
 			var manifests [2][]byte
 			for i := range sums {
-				r := run(t, config(t, firmware), nil)
+				c := config(t, firmware)
+				c.Compact = compact
+				r := run(t, c, nil)
 				sums[i] = sha256.Sum256(read(t, r.Files[0]))
 				manifests[i] = read(t, r.Files[len(r.Files)-1])
 			}
@@ -206,9 +209,9 @@ func TestProvisionedFileIsThere(t *testing.T) {
 
 // TestCancelLeavesNothing ends a bake at several moments.
 func TestCancelLeavesNothing(t *testing.T) {
-	for _, stage := range []string{"Reading", "Laying out", "Writing", "Verifying", "Checksums"} {
+	for _, stage := range []string{"Reading", "Compressing", "Laying out", "Writing", "Verifying", "Checksums"} {
 		c := config(t, layout.BIOS)
-		c.NoChecksums = false
+		c.NoChecksums, c.Compact = false, bake.CompactXPRESS4K
 		ctx, cancel := context.WithCancel(t.Context())
 		c.Progress = atStage{stage, cancel}
 		start := time.Now()
