@@ -1,5 +1,5 @@
-// Package bake turns install media, or a disk that Windows is on, into a bootable disk. It is the whole flow: media, tree, edits,
-// layout, image. It knows nothing of Packer.
+// Package bake turns install media, or a disk that Windows is on, into a bootable disk. It is the
+// whole flow: media, tree, edits, layout, image. It knows nothing of Packer.
 package bake
 
 import (

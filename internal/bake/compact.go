@@ -8,6 +8,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/spool"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/compact"
 )
@@ -26,9 +27,6 @@ const (
 var Compacts = []Compact{CompactXPRESS4K, CompactLZX}
 
 var compactAlgorithms = map[Compact]wof.Algorithm{CompactXPRESS4K: wof.XPRESS4K, CompactLZX: wof.LZX}
-
-// clusterSize is that of the Windows volume in bytes: what is not shorter by one stays as it is.
-const clusterSize = 4 << 10
 
 // CompactInfo says what compressing has done.
 type CompactInfo struct {
@@ -88,7 +86,7 @@ type packable interface {
 func (c *compaction) collect(t *tree.Tree, rules *compact.Rules) error {
 	keep := rules.Keep(t)
 	for _, n := range t.Nodes() {
-		if n.IsDir() || n.Reparse() != nil || keep[n] || tree.SizeOf(n.Data) <= clusterSize {
+		if n.IsDir() || n.Reparse() != nil || keep[n] || tree.SizeOf(n.Data) <= ntfs.DefaultCluster {
 			continue
 		}
 		if p, ok := n.Data.(tree.Packed); ok { // by this stage, when it is repeated
@@ -118,7 +116,8 @@ func (c *compaction) collect(t *tree.Tree, rules *compact.Rules) error {
 
 // shorter says whether a compressed form saves a cluster.
 func shorter(content tree.Content, stored int64) bool {
-	return (stored+clusterSize-1)/clusterSize < (content.Size()+clusterSize-1)/clusterSize
+	clusters := func(size int64) int64 { return (size + ntfs.DefaultCluster - 1) / ntfs.DefaultCluster }
+	return clusters(stored) < clusters(content.Size())
 }
 
 func (c *compaction) use(n *tree.Node, stored tree.Content) {

@@ -17,7 +17,6 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -69,19 +68,11 @@ func allocated(t *testing.T, path string) int64 {
 // compareUnderFilter walks a volume as ntfs-3g shows it.
 func compareUnderFilter(t *testing.T, image string, v oracle.Volume, info *bake.CompactInfo) {
 	t.Helper()
-	f, err := wim.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	want, err := f.Tree(1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := firstImage(t, image)
 	algorithm := map[bake.Compact]wof.Algorithm{bake.CompactXPRESS4K: wof.XPRESS4K, bake.CompactLZX: wof.LZX}[info.Algorithm]
 	dir, volume := oracle.MountNTFS(t, v), v.File(t)
 	streams, decoded := map[uint64]bool{}, 0
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.Type() != fs.ModeSymlink { // what a reparse point is that ntfs-3g cannot follow
 			return err
 		}

@@ -57,18 +57,25 @@ func TestRealTreeEqualsWimlib(t *testing.T) {
 	t.Run("7-Zip", func(t *testing.T) { compareWithSevenZip(t, image, volume) })
 }
 
-// compareWithSevenZip has 7-Zip read every file of the volume, and compares with the WIM's contents.
-func compareWithSevenZip(t *testing.T, path string, volume oracle.Volume) {
+// firstImage is the tree of a WIM's first image. The WIM stays open until the test ends.
+func firstImage(t *testing.T, path string) *tree.Tree {
 	t.Helper()
 	f, err := wim.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	want, err := f.Tree(1)
+	t.Cleanup(func() { f.Close() })
+	tr, err := f.Tree(1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tr
+}
+
+// compareWithSevenZip has 7-Zip read every file of the volume, and compares with the WIM's contents.
+func compareWithSevenZip(t *testing.T, path string, volume oracle.Volume) {
+	t.Helper()
+	want := firstImage(t, path)
 	got := oracle.SevenZipTree(t, volume, "NTFS")
 	files, wrong := 0, 0
 	for path, e := range want.Walk() {

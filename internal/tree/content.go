@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 
@@ -216,6 +217,38 @@ func (e *ContentError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *ContentError) Unwrap() error { return e.Err }
+
+// Checker follows contents whose bytes come by in their order, and compares the SHA-1 of those that are
+// Blobs. The zero value is ready to use. Pieces of one content must not mix with those of another.
+type Checker struct{ sum hash.Hash }
+
+// Check takes the piece of c that starts at off, and says with a ContentError when c ends with it and
+// is not what its medium says.
+func (k *Checker) Check(c Content, off int64, piece []byte) error {
+	blob, ok := c.(Blob)
+	if !ok {
+		return nil
+	}
+	last := off+int64(len(piece)) == blob.Size()
+	var sum []byte
+	if off == 0 && last {
+		whole := sha1.Sum(piece)
+		sum = whole[:]
+	} else {
+		if off == 0 {
+			k.sum = sha1.New()
+		}
+		k.sum.Write(piece)
+		if !last {
+			return nil
+		}
+		sum = k.sum.Sum(nil)
+	}
+	if err := CheckSum(sum, blob.SHA1()); err != nil {
+		return &ContentError{c, err}
+	}
+	return nil
+}
 
 // ReadAll returns all of c, checked, if it is not longer than limit bytes.
 func ReadAll(c Content, limit int64) ([]byte, error) {

@@ -22,11 +22,10 @@ type part struct {
 	content tree.Content
 	off     int64 // in the content
 	at, n   int
-	last    bool // the content ends here
 }
 
 // whole says whether the part is all of its content.
-func (p *part) whole() bool { return p.off == 0 && p.last }
+func (p *part) whole() bool { return int64(p.n) == p.content.Size() }
 
 type write struct {
 	at, n int
@@ -84,7 +83,7 @@ func (c *cutter) add(p volume.Placement) {
 			if done+n == length {
 				slack = min(run.Length-length, maxSlack)
 			}
-			c.put(part{content: p.Content, off: off + done, n: int(n), last: off+done+n == size}, int(slack), c.base+run.Offset+done)
+			c.put(part{content: p.Content, off: off + done, n: int(n)}, int(slack), c.base+run.Offset+done)
 			done += n
 		}
 		off += length

@@ -2,9 +2,7 @@ package image
 
 import (
 	"context"
-	"crypto/sha1"
 	"errors"
-	"hash"
 	"io"
 	"iter"
 	"runtime"
@@ -30,7 +28,7 @@ type pipeline struct {
 	progress func(done int64)
 	workers  int
 	free     chan []byte
-	sum      hash.Hash // of the content that is in several jobs
+	long     tree.Checker // of the content that is in several jobs
 }
 
 // newPipeline makes the buffers.
@@ -38,7 +36,7 @@ func newPipeline(targets []io.WriterAt, progress func(done int64)) *pipeline {
 	// One worker more than cores: some of them wait for the medium.
 	workers := runtime.GOMAXPROCS(0) + 1
 	// Jobs wait for one another at the hash and at the disk; that must not keep workers waiting.
-	p := &pipeline{targets: targets, progress: progress, workers: workers, free: make(chan []byte, 2*workers+2), sum: sha1.New()}
+	p := &pipeline{targets: targets, progress: progress, workers: workers, free: make(chan []byte, 2*workers+2)}
 	for range cap(p.free) {
 		p.free <- make([]byte, jobSize+maxSlack)
 	}
@@ -66,9 +64,8 @@ func (p *pipeline) fill(j *job) error {
 		if _, err := part.content.ReadAt(b, part.off); err != nil && !errors.Is(err, io.EOF) {
 			return &tree.ContentError{Content: part.content, Err: err}
 		}
-		if blob, ok := part.content.(tree.Blob); ok && part.whole() {
-			sum := sha1.Sum(b)
-			if err := checkSum(blob, sum[:]); err != nil {
+		if part.whole() {
+			if err := new(tree.Checker).Check(part.content, 0, b); err != nil {
 				return err
 			}
 		}
@@ -78,31 +75,16 @@ func (p *pipeline) fill(j *job) error {
 }
 
 // follow checks the SHA-1 of contents that are in several jobs. Their pieces come one after the
-// other, so that one hash is enough.
+// other.
 func (p *pipeline) follow(j *job) error {
 	for i := range j.parts {
 		part := &j.parts[i]
-		blob, ok := part.content.(tree.Blob)
-		if !ok || part.whole() {
+		if part.whole() {
 			continue
 		}
-		if part.off == 0 {
-			p.sum.Reset()
-		}
-		p.sum.Write(j.buf[part.at : part.at+part.n])
-		if !part.last {
-			continue
-		}
-		if err := checkSum(blob, p.sum.Sum(nil)); err != nil {
+		if err := p.long.Check(part.content, part.off, j.buf[part.at:part.at+part.n]); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func checkSum(blob tree.Blob, sum []byte) error {
-	if err := tree.CheckSum(sum, blob.SHA1()); err != nil {
-		return &tree.ContentError{Content: blob, Err: err}
 	}
 	return nil
 }

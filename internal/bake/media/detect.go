@@ -28,6 +28,8 @@ type mark struct {
 	name  string // for formats that are not read
 }
 
+const dynamicVHD = "a dynamic VHD"
+
 var (
 	markWIM  = mark{at: 0, magic: "MSWIM\x00\x00\x00"}
 	markNTFS = mark{at: 3, magic: "NTFS    "}
@@ -37,7 +39,7 @@ var (
 	isoMarks = []mark{{at: 0x8001, magic: "CD001"}, {at: 0x8001, magic: "BEA01"}}
 	// convertible are the formats of disks that qemu-img turns into raw ones.
 	convertible = []mark{
-		{0, vhd.Cookie, "a dynamic VHD"}, {0, "vhdxfile", "a VHDX"}, {0, "QFI\xFB", "a qcow2 image"},
+		{0, vhd.Cookie, dynamicVHD}, {0, "vhdxfile", "a VHDX"}, {0, "QFI\xFB", "a qcow2 image"},
 		{0, "KDMV", "a VMDK"}, {0x40, "\x7F\x10\xDA\xBE", "a VDI"},
 	}
 )
@@ -109,8 +111,11 @@ func diskSize(r io.ReaderAt, size int64, path string) (int64, error) {
 		return size, nil
 	}
 	f, err := vhd.Parse(footer, size)
-	if errors.Is(err, fault.ErrUnsupported) {
-		return 0, convertError(path, strings.TrimSuffix(err.Error(), "; fixed ones are read"))
+	if other, ok := errors.AsType[*vhd.OtherKind](err); ok {
+		if other.Kind == vhd.Differencing {
+			return 0, mergeError(path)
+		}
+		return 0, convertError(path, dynamicVHD)
 	}
 	return f.Size, fault.In("media: "+path, err)
 }
@@ -132,11 +137,12 @@ func isoError(path string) error {
 	return fault.Unsupportedf(fault.NoOffset, "media: %s is an ISO image; copy its sources/install.wim out and give that, or give the folder of a mounted or extracted ISO", path)
 }
 
-// convertError names a format and how to leave it. A differencing VHD has to meet its parent first,
-// which only Windows does.
+// convertError names a format and how to leave it.
 func convertError(path, format string) error {
-	if strings.Contains(format, "differencing") {
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is %s: part of its disk is in another file; merge the two in Windows first, with: Merge-VHD", path, format)
-	}
 	return fault.Unsupportedf(fault.NoOffset, "media: %s is %s; turn it into a raw disk with: qemu-img convert -O raw %s disk.raw", path, format, path)
+}
+
+// mergeError is for a differencing VHD, which has to meet its parent first, as only Windows can have it.
+func mergeError(path string) error {
+	return fault.Unsupportedf(fault.NoOffset, "media: %s is a differencing VHD: part of its disk is in another file; merge the two in Windows first, with: Merge-VHD", path)
 }

@@ -16,12 +16,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
 
-// systemHive is what makes a volume a Windows volume.
-const (
-	systemHive   = "Windows/System32/config/SYSTEM"
-	softwareHive = "Windows/System32/config/SOFTWARE"
-	hibernation  = "hiberfil.sys"
-)
+// hibernation is what Windows sleeps in.
+const hibernation = "hiberfil.sys"
 
 // leftBehind is what belongs to the machine or the disk that a volume comes from, and not to the
 // Windows on it. All but the boot files is also what DISM leaves out when it captures a volume
@@ -53,7 +49,7 @@ func openWindows(p *part) (*windowsVolume, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found, err := v.Exists(systemHive); err != nil || !found {
+	if found, err := v.Exists(boot.SystemHive); err != nil || !found {
 		return nil, unclean(v, err)
 	}
 	w := &windowsVolume{part: p, volume: v, refusal: uncleanVolume(v)}
@@ -158,7 +154,7 @@ func (w *windowsVolume) describe(found *boot.Windows, t *tree.Tree) Image {
 		i.Languages = []string{found.Locale}
 	}
 	// Windows writes its hives until it shuts down, and so does Setup.
-	for _, path := range []string{systemHive, softwareHive} {
+	for _, path := range []string{boot.SystemHive, boot.SoftwareHive} {
 		if e := t.Find(path); e != nil {
 			i.Modified = max(i.Modified, e.Node.Modified)
 		}

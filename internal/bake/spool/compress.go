@@ -2,9 +2,7 @@ package spool
 
 import (
 	"context"
-	"crypto/sha1"
 	"errors"
-	"hash"
 	"io"
 	"iter"
 	"runtime"
@@ -27,7 +25,7 @@ func (s *File) Compress(ctx context.Context, a wof.Algorithm, contents []tree.Co
 	depth := 2 * workers
 	c := &compressor{
 		file: s, algorithm: a, contents: contents, useful: useful, progress: progress,
-		free: make(chan *buffers, depth), sum: sha1.New(), results: make([]tree.Content, len(contents)),
+		free: make(chan *buffers, depth), results: make([]tree.Content, len(contents)),
 	}
 	for range depth {
 		c.free <- &buffers{plain: make([]byte, segmentSize)}
@@ -45,9 +43,9 @@ type compressor struct {
 	free      chan *buffers
 
 	// What follows belongs to store.
-	sum     hash.Hash // of the content so far
-	start   int64     // where the content's stream starts in the file
-	at      int64     // its end so far
+	checker tree.Checker
+	start   int64 // where the content's stream starts in the file
+	at      int64 // its end so far
 	table   []byte
 	results []tree.Content
 }
@@ -104,7 +102,7 @@ func (c *compressor) store(s *segment) error {
 	content := c.contents[s.content]
 	layout := wof.Layout{Algorithm: c.algorithm, Size: content.Size()}
 	last := s.off+s.n == layout.Size
-	if err := c.check(content, s, last); err != nil {
+	if err := c.checker.Check(content, s.off, s.buf.plain[:s.n]); err != nil {
 		return err
 	}
 	if s.off == 0 {
@@ -131,24 +129,5 @@ func (c *compressor) store(s *segment) error {
 	}
 	c.results[s.content] = &stored{tree.NewPart(c.file.f, c.start, c.at-c.start), c.start}
 	c.file.end = c.at
-	return nil
-}
-
-// check follows the SHA-1 of a content.
-func (c *compressor) check(content tree.Content, s *segment, last bool) error {
-	blob, ok := content.(tree.Blob)
-	if !ok {
-		return nil
-	}
-	if s.off == 0 {
-		c.sum.Reset()
-	}
-	c.sum.Write(s.buf.plain[:s.n])
-	if !last {
-		return nil
-	}
-	if err := tree.CheckSum(c.sum.Sum(nil), blob.SHA1()); err != nil {
-		return &tree.ContentError{Content: content, Err: err}
-	}
 	return nil
 }

@@ -92,3 +92,43 @@ func BenchmarkEncode(b *testing.B, e Encoder, contents []byte, size int) {
 	}
 	b.ReportMetric(100*float64(total)/float64(len(contents)), "%")
 }
+
+// CheckAgain has e encode a chunk after others of at most size bytes: it must become want each time, and
+// take no memory.
+func CheckAgain(t *testing.T, e Encoder, src, want []byte, size int) {
+	t.Helper()
+	dst := make([]byte, size)
+	for _, m := range Materials() {
+		e.Encode(dst, m[:min(len(m), size)])
+		n, ok := e.Encode(dst, src)
+		if !ok || !bytes.Equal(dst[:n], want) {
+			t.Fatal("the same chunk is encoded otherwise after others")
+		}
+	}
+	if n := testing.AllocsPerRun(5, func() { e.Encode(dst, src) }); n != 0 {
+		t.Errorf("Encode allocates %v times", n)
+	}
+}
+
+// CheckRefused has e encode what does not become shorter, or has no room: chunks of at most size bytes,
+// and those of odd.
+func CheckRefused(t *testing.T, e Encoder, size int, odd ...[]byte) {
+	t.Helper()
+	dst := make([]byte, 2*size)
+	for _, src := range append(odd, nil, []byte{}, make([]byte, 1), Noise(4096, 1), make([]byte, size+1)) {
+		if n, ok := e.Encode(dst, src); ok {
+			t.Errorf("%d bytes became %d", len(src), n)
+		}
+	}
+	src := make([]byte, 4096)
+	n, ok := e.Encode(dst, src)
+	if !ok {
+		t.Fatal("zeros were not encoded")
+	}
+	if _, ok := e.Encode(dst[:n-1], src); ok {
+		t.Error("encoded into a byte less than it takes")
+	}
+	if m, ok := e.Encode(dst[:n], src); !ok || m != n {
+		t.Errorf("encoded into just the room that it takes: %d, %v", m, ok)
+	}
+}

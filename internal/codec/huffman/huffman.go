@@ -1,6 +1,7 @@
 // Package huffman builds lookup tables for canonical prefix codes read most significant bit first,
-// as LZX and XPRESS use them, and for encoders the codes themselves. A code is given as one length per symbol; shorter codewords come
-// before longer ones, and codewords of the same length are in symbol order.
+// as LZX and XPRESS use them, and for encoders the codes themselves. A code is given as one length
+// per symbol; shorter codewords come before longer ones, and codewords of the same length are in
+// symbol order.
 //
 // A table has two levels: a root indexed by the next rootBits bits, and behind it one subtable for
 // every root slot that longer codewords share. What an entry says about a symbol is up to the

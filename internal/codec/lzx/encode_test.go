@@ -71,39 +71,11 @@ func TestEncodeJudged(t *testing.T) {
 func TestEncodeAgain(t *testing.T) {
 	src := codectest.Machine(30_000, 3)
 	want := roundtrip(t, newEncoder(t, MinWindow), newDecoder(t, MinWindow), src)
-	e := newEncoder(t, MinWindow)
-	dst := make([]byte, MinWindow)
-	for _, m := range codectest.Materials() {
-		e.Encode(dst, m[:min(len(m), MinWindow)])
-		n, ok := e.Encode(dst, src)
-		if !ok || !bytes.Equal(dst[:n], want) {
-			t.Fatal("the same chunk is encoded otherwise after others")
-		}
-	}
-	if n := testing.AllocsPerRun(5, func() { e.Encode(dst, src) }); n != 0 {
-		t.Errorf("Encode allocates %v times", n)
-	}
+	codectest.CheckAgain(t, newEncoder(t, MinWindow), src, want, MinWindow)
 }
 
 func TestEncodeRefused(t *testing.T) {
-	e := newEncoder(t, MinWindow)
-	dst := make([]byte, 2*MinWindow)
-	for _, src := range [][]byte{nil, {}, make([]byte, 1), codectest.Noise(4096, 1), make([]byte, MinWindow+1)} {
-		if n, ok := e.Encode(dst, src); ok {
-			t.Errorf("%d bytes became %d", len(src), n)
-		}
-	}
-	src := make([]byte, 4096)
-	n, ok := e.Encode(dst, src)
-	if !ok {
-		t.Fatal("zeros were not encoded")
-	}
-	if _, ok := e.Encode(dst[:n-1], src); ok {
-		t.Error("encoded into a byte less than it takes")
-	}
-	if m, ok := e.Encode(dst[:n], src); !ok || m != n {
-		t.Errorf("encoded into just the room that it takes: %d, %v", m, ok)
-	}
+	codectest.CheckRefused(t, newEncoder(t, MinWindow), MinWindow)
 	if _, err := NewEncoder(40000); !errors.Is(err, fault.ErrUnsupported) {
 		t.Errorf("window of 40000 bytes: %v", err)
 	}

@@ -59,40 +59,11 @@ func TestEncodeJudged(t *testing.T) {
 
 func TestEncodeAgain(t *testing.T) {
 	src := codectest.Machine(30_000, 3)
-	want := roundtrip(t, new(Encoder), src)
-	e := new(Encoder)
-	dst := make([]byte, MaxChunk)
-	for _, m := range codectest.Materials() {
-		e.Encode(dst, m[:min(len(m), MaxChunk)])
-		n, ok := e.Encode(dst, src)
-		if !ok || !bytes.Equal(dst[:n], want) {
-			t.Fatal("the same chunk is encoded otherwise after others")
-		}
-	}
-	if n := testing.AllocsPerRun(5, func() { e.Encode(dst, src) }); n != 0 {
-		t.Errorf("Encode allocates %v times", n)
-	}
+	codectest.CheckAgain(t, new(Encoder), src, roundtrip(t, new(Encoder), src), MaxChunk)
 }
 
 func TestEncodeRefused(t *testing.T) {
-	e := new(Encoder)
-	dst := make([]byte, 2*MaxChunk)
-	for _, src := range [][]byte{nil, {}, make([]byte, 1), make([]byte, headerSize), codectest.Noise(4096, 1), make([]byte, MaxChunk+1)} {
-		if n, ok := e.Encode(dst, src); ok {
-			t.Errorf("%d bytes became %d", len(src), n)
-		}
-	}
-	src := make([]byte, 4096)
-	n, ok := e.Encode(dst, src)
-	if !ok {
-		t.Fatal("zeros were not encoded")
-	}
-	if _, ok := e.Encode(dst[:n-1], src); ok {
-		t.Error("encoded into a byte less than it takes")
-	}
-	if m, ok := e.Encode(dst[:n], src); !ok || m != n {
-		t.Errorf("encoded into just the room that it takes: %d, %v", m, ok)
-	}
+	codectest.CheckRefused(t, new(Encoder), MaxChunk, make([]byte, headerSize))
 }
 
 // FuzzEncode encodes variations on anything, and decodes them again.

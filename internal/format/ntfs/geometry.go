@@ -8,15 +8,18 @@ import (
 
 // Defaults, and the sizes that Windows uses for them whatever the volume.
 const (
-	defaultSector  = 512
-	defaultCluster = 4096
-	minRecord      = 1024
-	blockSize      = 4096
+	defaultSector = 512
+	minRecord     = 1024
+	blockSize     = 4096
 	// maxCluster is what every Windows reads; Windows 10 1709 and later read up to 2 MiB.
 	maxCluster = 64 << 10
 	// maxClusters is where Windows stops: cluster numbers must fit 32 bits.
 	maxClusters = 1<<32 - 1
 )
+
+// DefaultCluster is the size of clusters in bytes where Options names none: the most that BIOS boot code
+// reads, and what Windows takes for volumes up to 16 TiB.
+const DefaultCluster = 4096
 
 // geometry is the sizes of a volume, in bytes.
 type geometry struct {
@@ -33,7 +36,7 @@ func newGeometry(o *Options) (geometry, error) {
 		g.sector = defaultSector
 	}
 	if g.cluster == 0 {
-		g.cluster = defaultCluster
+		g.cluster = DefaultCluster
 	}
 	if g.sector != 512 && g.sector != 4096 {
 		return g, fault.Unsupportedf(fault.NoOffset, "NTFS with sectors of %d bytes; 512 and 4096 are supported", g.sector)

@@ -1,8 +1,8 @@
 // Package ntfs writes and reads NTFS 3 volumes.
 //
 // NewPlan lays a volume out from a tree: every address is assigned before the first byte is written,
-// every file is one contiguous run as long as no bad ranges are in the way, and the metadata can be produced piece by piece, by several
-// workers, from the tree and the plan. Open reads volumes, also those of ntfs-3g and Windows, into
+// every file is one contiguous run as long as no bad ranges are in the way, and the metadata can be
+// produced piece by piece, by several workers, from the tree and the plan. Open reads volumes, also those of ntfs-3g and Windows, into
 // a tree whose contents stay on the volume until they are needed, and checks them.
 //
 // Microsoft publishes little of NTFS. The facts come from the libfsntfs and linux-ntfs
@@ -35,7 +35,7 @@ import (
 type Options struct {
 	Size        int64  // of the partition in bytes, a multiple of the sector size
 	SectorSize  int64  // bytes: 512 or 4096; 0 means 512
-	ClusterSize int64  // bytes: a power of two up to 64 KiB; 0 means 4096, the most that BIOS boot code reads
+	ClusterSize int64  // bytes: a power of two up to 64 KiB; 0 means DefaultCluster
 	StartLBA    uint64 // the partition's first sector; boot code adds it to every address
 	Label       string // up to 32 UTF-16 units; empty for none
 	Serial      uint64 // the volume's serial number

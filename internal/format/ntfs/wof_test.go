@@ -32,14 +32,32 @@ func wofReparse(provider, algorithm byte) *tree.Reparse {
 
 // wofStreamOf is the stream for a blob of a WIM: a table of offsets, and the same chunks.
 func wofStreamOf(b codectest.WIMBlob) []byte {
-	var table, data []byte
+	chunks := make([][]byte, len(b.Chunks))
 	for i, c := range b.Chunks {
-		if i > 0 {
-			table = le.AppendUint32(table, uint32(len(data)))
-		}
-		data = append(data, c.Data...)
+		chunks[i] = c.Data
 	}
-	return append(table, data...)
+	return oracle.ChunkStream(chunks)
+}
+
+// packedMaterials has wimlib compress materials, and returns them and their streams by the names of
+// files.
+func packedMaterials(t *testing.T, compression string, chunk int) (plain, stored map[string][]byte) {
+	t.Helper()
+	materials := map[[20]byte][]byte{}
+	for _, b := range codectest.Materials() {
+		materials[sha1.Sum(b)] = b
+	}
+	plain, stored = map[string][]byte{}, map[string][]byte{}
+	for i, blob := range codectest.Capture(t, compression, chunk, codectest.Materials()...) {
+		if b, ok := materials[blob.SHA1]; ok { // else it is the WIM's own metadata
+			name := fmt.Sprint("file ", i)
+			plain[name], stored[name] = b, wofStreamOf(blob)
+		}
+	}
+	if len(plain) < 10 {
+		t.Fatalf("%d compressed files", len(plain))
+	}
+	return plain, stored
 }
 
 // TestReadWOF reads files compressed by wimlib's codecs and laid out as the Windows Overlay Filter
@@ -47,26 +65,13 @@ func wofStreamOf(b codectest.WIMBlob) []byte {
 func TestReadWOF(t *testing.T) {
 	for _, format := range wofFormats {
 		t.Run(fmt.Sprint(format.compression, format.chunk), func(t *testing.T) {
-			materials := map[[20]byte][]byte{}
-			for _, b := range codectest.Materials() {
-				materials[sha1.Sum(b)] = b
-			}
+			want, stored := packedMaterials(t, format.compression, format.chunk)
 			tr := tree.New(anyTime)
-			want := map[string][]byte{}
-			for i, blob := range codectest.Capture(t, format.compression, format.chunk, codectest.Materials()...) {
-				b, ok := materials[blob.SHA1]
-				if !ok {
-					continue // the WIM's own metadata
-				}
-				name := fmt.Sprint("file ", i)
-				want[name] = b
-				n := tr.NewFile(tree.Bytes(make([]byte, blob.Size)))
-				n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "WofCompressedData", Data: tree.Bytes(wofStreamOf(blob))}}
+			for name, stream := range stored {
+				n := tr.NewFile(tree.Bytes(make([]byte, len(want[name]))))
+				n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "WofCompressedData", Data: tree.Bytes(stream)}}
 				n.Ensure().Reparse = wofReparse(2, format.algorithm)
 				link(t, tr, tr.Root, name, "", n)
-			}
-			if len(want) < 10 {
-				t.Fatalf("%d compressed files", len(want))
 			}
 			_, got := read(t, build(t, tr, options(32<<20)))
 			for name, b := range want {
@@ -135,20 +140,10 @@ func TestReadWOFRefused(t *testing.T) {
 func TestWritePacked(t *testing.T) {
 	for _, format := range wofFormats {
 		t.Run(fmt.Sprint(format.compression, format.chunk), func(t *testing.T) {
-			materials := map[[20]byte][]byte{}
-			for _, b := range codectest.Materials() {
-				materials[sha1.Sum(b)] = b
-			}
+			want, stored := packedMaterials(t, format.compression, format.chunk)
 			tr := tree.New(anyTime)
-			want, stored := map[string][]byte{}, map[string][]byte{}
-			for i, blob := range codectest.Capture(t, format.compression, format.chunk, codectest.Materials()...) {
-				b, ok := materials[blob.SHA1]
-				if !ok {
-					continue // the WIM's own metadata
-				}
-				name := fmt.Sprint("file ", i)
-				want[name], stored[name] = b, wofStreamOf(blob)
-				n := tr.NewFile(tree.Pack(tree.Bytes(b), wof.Algorithm(format.algorithm), tree.Bytes(stored[name])))
+			for name, stream := range stored {
+				n := tr.NewFile(tree.Pack(tree.Bytes(want[name]), wof.Algorithm(format.algorithm), tree.Bytes(stream)))
 				n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "Xother", Data: tree.Bytes("kept")}}
 				link(t, tr, tr.Root, name, "", n)
 			}

@@ -27,11 +27,18 @@ const MaxSize = 2040 << 30
 const (
 	sectorSize    = 512
 	creatorWi2k   = 0x5769326B // "Wi2k": the host is Windows
-	typeFixed     = 2
-	typeDynamic   = 3
-	typeDiffers   = 4 // from a parent
-	featureFlags  = 2 // "reserved", always set
+	featureFlags  = 2          // "reserved", always set
 	formatVersion = 0x00010000
+)
+
+// Kind is how the disk lies in the file, as the footer's disk type has it.
+type Kind uint32
+
+// The kinds.
+const (
+	Fixed        Kind = 2
+	Dynamic      Kind = 3
+	Differencing Kind = 4 // from a parent, which is another file
 )
 
 // epoch is what the time stamp counts seconds from.
@@ -64,11 +71,25 @@ func (f Footer) Marshal() ([]byte, error) {
 	cylinders, heads, sectors := geometry(f.Size / sectorSize)
 	binary.BigEndian.PutUint16(b[56:], cylinders)
 	b[58], b[59] = heads, sectors
-	binary.BigEndian.PutUint32(b[60:], typeFixed)
+	binary.BigEndian.PutUint32(b[60:], uint32(Fixed))
 	copy(b[68:84], f.ID[:])
 	binary.BigEndian.PutUint32(b[64:], checksum(b))
 	return b, nil
 }
+
+// OtherKind is the error of Parse for a VHD that is not fixed, of class fault.ErrUnsupported.
+type OtherKind struct{ Kind Kind }
+
+// Error says which it is.
+func (e *OtherKind) Error() string {
+	if e.Kind == Differencing {
+		return "a differencing VHD; fixed ones are read"
+	}
+	return "a dynamic VHD; fixed ones are read"
+}
+
+// Unwrap returns the class.
+func (e *OtherKind) Unwrap() error { return fault.ErrUnsupported }
 
 // Parse reads the last 512 bytes of a file of size bytes: the footer of a fixed VHD, whose disk is
 // the file's first Footer.Size bytes.
@@ -76,10 +97,10 @@ func Parse(b []byte, size int64) (Footer, error) {
 	if len(b) != FooterSize || string(b[:len(Cookie)]) != Cookie {
 		return Footer{}, fault.Corruptf(size-FooterSize, "no VHD footer here")
 	}
-	switch kind := binary.BigEndian.Uint32(b[60:]); kind {
-	case typeFixed:
-	case typeDynamic, typeDiffers:
-		return Footer{}, fault.Unsupportedf(fault.NoOffset, "a %s VHD; fixed ones are read", map[uint32]string{typeDynamic: "dynamic", typeDiffers: "differencing"}[kind])
+	switch kind := Kind(binary.BigEndian.Uint32(b[60:])); kind {
+	case Fixed:
+	case Dynamic, Differencing:
+		return Footer{}, &OtherKind{kind}
 	default:
 		return Footer{}, fault.Corruptf(size-FooterSize+60, "a VHD of type %d", kind)
 	}

@@ -295,7 +295,7 @@ func TestDetectRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	broken := server2022.tree(t)
-	for _, path := range append([]string{softwareHive, systemHive}, programs[0], programs[1]) {
+	for _, path := range append([]string{SoftwareHive, SystemHive}, programs[0], programs[1]) {
 		if _, err := broken.WriteFile(path, tree.Bytes("broken")); err != nil {
 			t.Fatal(err)
 		}

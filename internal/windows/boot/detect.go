@@ -35,12 +35,19 @@ type Windows struct {
 	Locale string
 }
 
+// The hives that tell what a Windows is. A volume with a SYSTEM hive is one that Windows is on.
+const (
+	SystemHive   = configFolder + "/SYSTEM"
+	SoftwareHive = configFolder + "/SOFTWARE"
+)
+
+// hiveLogs are the extensions of the transaction logs that stand beside a hive.
+var hiveLogs = []string{".LOG1", ".LOG2", ".LOG"}
+
 // Places in the image.
 const (
 	system32     = "Windows/System32"
 	configFolder = system32 + "/config"
-	softwareHive = configFolder + "/SOFTWARE"
-	systemHive   = configFolder + "/SYSTEM"
 	templateFile = configFolder + "/BCD-Template"
 )
 
@@ -62,10 +69,10 @@ func Detect(t *tree.Tree) (Windows, error) {
 	if err != nil {
 		return w, err
 	}
-	if hive := openHive(t, softwareHive); hive != nil {
+	if hive := openHive(t, SoftwareHive); hive != nil {
 		w.readSoftware(hive.Root.Subkey(`Microsoft\Windows NT\CurrentVersion`))
 	}
-	if hive := openHive(t, systemHive); hive != nil {
+	if hive := openHive(t, SystemHive); hive != nil {
 		w.Locale = defaultLanguage(hive.Root)
 	}
 	if w.Version.Build < build7 {
@@ -98,7 +105,7 @@ func fromPrograms(t *tree.Tree) (Windows, error) {
 // openHive returns a hive as its transaction logs leave it, or nil if it cannot be read.
 func openHive(t *tree.Tree, path string) *regf.Hive {
 	var logs [][]byte
-	for _, extension := range []string{".LOG1", ".LOG2", ".LOG"} {
+	for _, extension := range hiveLogs {
 		logs = append(logs, readFile(t, path+extension))
 	}
 	hive, _, err := regf.ParseWithLogs(readFile(t, path), logs...)

@@ -60,7 +60,7 @@ func (m image) tree(t testing.TB) *tree.Tree {
 		files["Windows/Boot/"+name] = tree.Bytes(name)
 	}
 	if !m.noRegistry {
-		files[softwareHive], files[systemHive] = m.software(t), m.system(t)
+		files[SoftwareHive], files[SystemHive] = m.software(t), m.system(t)
 	}
 	if m.template != nil {
 		data, err := m.template.Marshal()

@@ -65,17 +65,13 @@ func ReadStore(t *tree.Tree, path string) (*bcd.Store, error) {
 // maxStore is many times the size of a real store, 12 to 256 KiB.
 const maxStore = 16 << 20
 
-// storeLogs are the transaction logs beside a store. Those of the store that was there before must
-// not stay beside a new one.
-var storeLogs = []string{".LOG", ".LOG1", ".LOG2"}
-
 // WriteStore writes a store to a path of a tree, in place of the one that is there.
 func WriteStore(t *tree.Tree, path string, s *bcd.Store) error {
 	data, err := s.Marshal()
 	if err != nil {
 		return fault.In(path, err)
 	}
-	for _, log := range storeLogs {
+	for _, log := range hiveLogs { // those of the store that was there before
 		if err := t.Remove(path + log); err != nil && !isMissing(err) {
 			return err
 		}
