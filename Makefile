@@ -34,6 +34,8 @@ acceptance-bootmgr: ## boot disks with Windows' own boot managers, BOOTMGR=file 
 judges: ## install the programs that judge the output (Debian, Ubuntu)
 	@tools/judges.sh install
 
+# The linter's cache keeps absolute paths: shared between checkouts it reports files that are gone.
+lint: export GOLANGCI_LINT_CACHE := $(abspath $(BUILD))/lint-cache
 lint: $(BUILD)/bin/golangci-lint ## check style and the import rules
 	$(BUILD)/bin/golangci-lint run
 
