@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,21 +66,31 @@ func hivex(path string) (Hive, error) {
 // first NUL, and whether one follows, is lost, so here each ends in exactly one.
 func Reged(t testing.TB, path string) Hive {
 	t.Helper()
+	return RegedKey(t, path, `\`)
+}
+
+// RegedKey is Reged for a key and what is below it. Some hives of real machines have names that reged
+// cannot print.
+func RegedKey(t testing.TB, path, key string) Hive {
+	t.Helper()
 	Need(t, "reged")
-	h, err := reged(path)
+	h, err := reged(path, key)
 	return fatal(t, h, err)
 }
 
-func reged(path string) (Hive, error) {
+// regedComplaint finds what reged says that is not the name of a key.
+var regedComplaint = regexp.MustCompile(`(?m)^(.*not found|[^']*[Ee]rror)`)
+
+func reged(path, key string) (Hive, error) {
 	dir, err := os.MkdirTemp("", "oracle-reged-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	reg := filepath.Join(dir, "out.reg")
-	out, stderr, err := Try("reged", "-x", path, "HIVE", `\`, reg)
+	out, stderr, err := Try("reged", "-x", path, "HIVE", key, reg)
 	// reged says most of what is wrong on standard output, and succeeds all the same.
-	if err != nil || strings.Contains(out, "rror") || strings.Contains(out, "not found") {
+	if err != nil || regedComplaint.MatchString(out) {
 		return nil, judged("reged", path, err, out+stderr)
 	}
 	text, err := os.ReadFile(reg)
