@@ -98,6 +98,7 @@ var kinds = map[string]func() Edit{
 	"create-key":   func() Edit { return new(CreateKey) },
 	"delete-value": func() Edit { return new(DeleteValue) },
 	"delete-key":   func() Edit { return new(DeleteKey) },
+	"paging":       func() Edit { return new(Paging) },
 }
 
 // kindOf finds the name of an edit's type.
