@@ -135,8 +135,16 @@ func (c *SetConfig) edit() (edit.Edit, error) {
 	return &edit.SetValue{Key: c.Key, Name: v.Name, Type: v.Type, Data: v.Data}, nil
 }
 
-// items returns everything that is to be done, in its order.
+// items returns everything that is to be done, in its order. It reads the reg files.
 func (c *Config) items() ([]edit.Item, error) {
-	items, problems := c.blocks()
-	return items, errors.Join(problems...)
+	var items []edit.Item
+	for i, path := range c.RegFiles {
+		more, err := fileItems(path)
+		if err != nil {
+			return nil, fault.In(fmt.Sprintf("reg_files[%d]", i), err)
+		}
+		items = append(items, more...)
+	}
+	blocks, problems := c.blocks()
+	return append(items, blocks...), errors.Join(problems...)
 }
