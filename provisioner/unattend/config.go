@@ -118,23 +118,11 @@ type FirstLogonConfig struct {
 
 // Prepare reads the configuration and returns every mistake at once. It opens no file.
 func (c *Config) Prepare(raws ...any) error {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType:         "winbake.unattend",
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
-	if err != nil {
-		return err
-	}
-	packersdk.LogSecretFilter.Set(c.AdministratorPassword, c.ProductKey)
-	problems := c.problems()
-	if len(problems) == 0 {
-		return nil
-	}
-	return &packersdk.MultiError{Errors: problems}
+	return deliver.Prepare(c, &c.ctx, "unattend", raws, c.problems)
 }
 
 func (c *Config) problems() []error {
+	packersdk.LogSecretFilter.Set(c.AdministratorPassword, c.ProductKey)
 	if err := deliver.CheckBuilder(c.PackerConfig); err != nil {
 		return []error{err}
 	}

@@ -14,7 +14,7 @@ import (
 
 // Validate says why a computer cannot have the name.
 func Validate(name string) error {
-	if name == "*" {
+	if name == "*" || name == "" {
 		return fault.Invalidf("Windows makes up a name by itself where none is given; leave it out")
 	}
 	s := unattend.Settings{ComputerName: name}
