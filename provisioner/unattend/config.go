@@ -4,7 +4,6 @@
 package unattend
 
 import (
-	"errors"
 	"os"
 	"strings"
 
@@ -145,8 +144,11 @@ func (c *Config) problems() []error {
 
 // unjoin returns the errors that errors.Join has put together, for a list of problems.
 func unjoin(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	//nolint:errorlint // the outermost error is what counts
+	switch joined := err.(type) {
+	case *fault.Error: // which unwraps to its class and cause
+		return []error{err}
+	case interface{ Unwrap() []error }:
 		return joined.Unwrap()
 	}
 	return []error{err}
