@@ -12,7 +12,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // diskSource are the Windows volumes of a disk, or one volume without a disk around it.
@@ -125,11 +125,11 @@ func (d *diskSource) noWindows() error {
 		if problem != nil {
 			return d.parts[0].problem
 		}
-		e.Detail = "the NTFS volume holds no Windows: there is no " + boot.SystemHive
+		e.Detail = "the NTFS volume holds no Windows: there is no " + registry.SystemHive
 	case len(d.parts) == 0:
 		e.Detail = "the disk has no partitions"
 	default:
-		e.Detail = fmt.Sprintf("no partition holds Windows, an NTFS volume with %s; there are %s", boot.SystemHive, strings.Join(all, ", "))
+		e.Detail = fmt.Sprintf("no partition holds Windows, an NTFS volume with %s; there are %s", registry.SystemHive, strings.Join(all, ", "))
 	}
 	return e
 }

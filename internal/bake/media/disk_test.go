@@ -16,7 +16,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/volume"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // put writes a file into a tree that is under test.
@@ -30,7 +30,7 @@ func put(t testing.TB, tr *tree.Tree, path string, data []byte) {
 // edition makes another Windows of the stand-in.
 func edition(t testing.TB, tr *tree.Tree, product, id, installation string) {
 	t.Helper()
-	b, err := tree.ReadAll(tr.Find(boot.SoftwareHive).Node.Data, mib)
+	b, err := tree.ReadAll(tr.Find(registry.SoftwareHive).Node.Data, mib)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func edition(t testing.TB, tr *tree.Tree, product, id, installation string) {
 	if b, err = h.Marshal(); err != nil {
 		t.Fatal(err)
 	}
-	put(t, tr, boot.SoftwareHive, b)
+	put(t, tr, registry.SoftwareHive, b)
 }
 
 // TestTwoWindows selects among the volumes of a disk as among the images of a WIM.

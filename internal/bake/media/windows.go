@@ -14,6 +14,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // hibernation is what Windows sleeps in.
@@ -49,7 +50,7 @@ func openWindows(p *part) (*windowsVolume, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found, err := v.Exists(boot.SystemHive); err != nil || !found {
+	if found, err := v.Exists(registry.SystemHive); err != nil || !found {
 		return nil, unclean(v, err)
 	}
 	w := &windowsVolume{part: p, volume: v, refusal: uncleanVolume(v)}
@@ -154,7 +155,7 @@ func (w *windowsVolume) describe(found *boot.Windows, t *tree.Tree) Image {
 		i.Languages = []string{found.Locale}
 	}
 	// Windows writes its hives until it shuts down, and so does Setup.
-	for _, path := range []string{boot.SystemHive, boot.SoftwareHive} {
+	for _, path := range []string{registry.SystemHive, registry.SoftwareHive} {
 		if e := t.Find(path); e != nil {
 			i.Modified = max(i.Modified, e.Node.Modified)
 		}

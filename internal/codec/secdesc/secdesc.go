@@ -36,9 +36,10 @@ const (
 	Inherited        = 0x10
 )
 
-// Access masks of files.
+// Access masks of files, and FullKeyControl of registry keys (KEY_ALL_ACCESS).
 const (
 	FullControl    = 0x001F01FF
+	FullKeyControl = 0x000F003F
 	Modify         = 0x001301BF
 	ReadAndExecute = 0x001200A9
 	GenericAll     = 0x10000000

@@ -122,7 +122,7 @@ func (k *Key) checkNew(path string) error {
 	}
 	names := strings.Split(path, `\`)
 	for _, n := range names {
-		if err := checkKeyName(n); err != nil {
+		if err := CheckKeyName(n); err != nil {
 			return err
 		}
 	}
@@ -132,7 +132,8 @@ func (k *Key) checkNew(path string) error {
 	return nil
 }
 
-func checkKeyName(name string) error {
+// CheckKeyName says why no key can have the name: it is empty, too long, or holds a \.
+func CheckKeyName(name string) error {
 	switch n := utf16le.Len(name); {
 	case n == 0:
 		return fault.Invalidf("a key name is empty: no \\ at either end and no two in a row")
@@ -182,7 +183,7 @@ func (k *Key) Rename(name string) error {
 		k.Name = name
 		return nil
 	}
-	if err := checkKeyName(name); err != nil {
+	if err := CheckKeyName(name); err != nil {
 		return fault.In("rename key "+k.Path(), err)
 	}
 	p := k.parent

@@ -17,6 +17,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -295,7 +296,7 @@ func TestDetectRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	broken := server2022.tree(t)
-	for _, path := range append([]string{SoftwareHive, SystemHive}, programs[0], programs[1]) {
+	for _, path := range append([]string{registry.SoftwareHive, registry.SystemHive}, programs[0], programs[1]) {
 		if _, err := broken.WriteFile(path, tree.Bytes("broken")); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // Builds at which the boot entries change.
@@ -35,28 +36,14 @@ type Windows struct {
 	Locale string
 }
 
-// The hives that tell what a Windows is. A volume with a SYSTEM hive is one that Windows is on.
-const (
-	SystemHive   = configFolder + "/SYSTEM"
-	SoftwareHive = configFolder + "/SOFTWARE"
-)
-
-// hiveLogs are the extensions of the transaction logs that stand beside a hive.
-var hiveLogs = []string{".LOG1", ".LOG2", ".LOG"}
-
 // Places in the image.
 const (
 	system32     = "Windows/System32"
-	configFolder = system32 + "/config"
-	templateFile = configFolder + "/BCD-Template"
+	templateFile = system32 + "/config/BCD-Template"
 )
 
-// Bounds on what is read whole: hives of long-used machines reach some hundred MiB; a BCD-Template
-// has 28 KiB.
-const (
-	maxHive     = 512 << 20
-	maxTemplate = 1 << 20
-)
+// maxTemplate bounds what is read whole; a BCD-Template has 28 KiB.
+const maxTemplate = 1 << 20
 
 // programs say what the image is by their headers, the best witness first.
 var programs = []string{system32 + "/winload.efi", system32 + "/winload.exe", system32 + "/ntoskrnl.exe"}
@@ -69,11 +56,11 @@ func Detect(t *tree.Tree) (Windows, error) {
 	if err != nil {
 		return w, err
 	}
-	if hive := openHive(t, SoftwareHive); hive != nil {
+	if hive, _, err := registry.Load(t, registry.SoftwareHive); err == nil {
 		w.readSoftware(hive.Root.Subkey(`Microsoft\Windows NT\CurrentVersion`))
 	}
-	if hive := openHive(t, SystemHive); hive != nil {
-		w.Locale = defaultLanguage(hive.Root)
+	if hive, _, err := registry.Load(t, registry.SystemHive); err == nil {
+		w.Locale = defaultLanguage(hive)
 	}
 	if w.Version.Build < build7 {
 		return w, fault.Unsupportedf(fault.NoOffset, "the image is Windows %v; Windows 7 and Server 2008 R2 are the oldest that are supported", w.Version)
@@ -100,32 +87,6 @@ func fromPrograms(t *tree.Tree) (Windows, error) {
 		return Windows{}, first
 	}
 	return Windows{}, fault.Invalidf("this is no Windows volume: there is no %s", strings.Join(programs, ", no "))
-}
-
-// openHive returns a hive as its transaction logs leave it, or nil if it cannot be read.
-func openHive(t *tree.Tree, path string) *regf.Hive {
-	var logs [][]byte
-	for _, extension := range hiveLogs {
-		logs = append(logs, readFile(t, path+extension))
-	}
-	hive, _, err := regf.ParseWithLogs(readFile(t, path), logs...)
-	if err != nil {
-		return nil
-	}
-	return hive
-}
-
-// readFile returns all of a file, nil if it cannot be read.
-func readFile(t *tree.Tree, path string) []byte {
-	n, err := t.Lookup(path)
-	if err != nil {
-		return nil
-	}
-	data, err := tree.ReadAll(n.Data, maxHive)
-	if err != nil {
-		return nil
-	}
-	return data
 }
 
 // readSoftware takes the names and the version from the key CurrentVersion.
@@ -178,14 +139,8 @@ func number(s string) uint16 {
 
 // defaultLanguage is the installed user interface language: the one whose number is in
 // Nls\Language\InstallLanguage, or the only one.
-func defaultLanguage(system *regf.Key) string {
-	current := uint64(1)
-	if k := system.Subkey("Select"); k != nil {
-		if n, ok := dword(k, "Current"); ok && n < 1000 {
-			current = n
-		}
-	}
-	control := system.Subkey("ControlSet" + leadingZeros(current) + `\Control`)
+func defaultLanguage(system *regf.Hive) string {
+	control := system.Root.Subkey(registry.CurrentControlSet(system) + `\Control`)
 	if control == nil {
 		return ""
 	}
@@ -206,11 +161,6 @@ func defaultLanguage(system *regf.Key) string {
 		return installed[0].Name
 	}
 	return ""
-}
-
-func leadingZeros(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	return "000"[min(len(s), 3):] + s
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // image describes a stand-in for a Windows volume.
@@ -60,7 +61,7 @@ func (m image) tree(t testing.TB) *tree.Tree {
 		files["Windows/Boot/"+name] = tree.Bytes(name)
 	}
 	if !m.noRegistry {
-		files[SoftwareHive], files[SystemHive] = m.software(t), m.system(t)
+		files[registry.SoftwareHive], files[registry.SystemHive] = m.software(t), m.system(t)
 	}
 	if m.template != nil {
 		data, err := m.template.Marshal()

@@ -131,7 +131,7 @@ func TestRealLanguages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := defaultLanguage(hive.Root); got != "en-US" {
+			if got := defaultLanguage(hive); got != "en-US" {
 				t.Errorf("language %q", got)
 			}
 		})

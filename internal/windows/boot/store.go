@@ -5,6 +5,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // NewStore returns the store of a system with one Windows: boot manager, loader, resume
@@ -71,7 +72,7 @@ func WriteStore(t *tree.Tree, path string, s *bcd.Store) error {
 	if err != nil {
 		return fault.In(path, err)
 	}
-	for _, log := range hiveLogs { // those of the store that was there before
+	for _, log := range registry.LogExtensions { // those of the store that was there before
 		if err := t.Remove(path + log); err != nil && !isMissing(err) {
 			return err
 		}
