@@ -132,6 +132,9 @@ func TestMergeOfSample(t *testing.T) {
 			want["Services"+path] = valuesOf(k)
 		}
 	})
+	if len(ops) < 2000 {
+		t.Fatalf("only %d keys and values", len(ops))
+	}
 	path := writeHive(t, emptyHive(5))
 	oracle.HivexMerge(t, path, prefix, utf8Text(marshal(t, ops)))
 	oracle.CompareHives(t, want, contentOf(readHive(t, path)))
