@@ -142,8 +142,11 @@ func TestHostnameAndAnswerFile(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
-	notes, err = Apply(context.Background(), tr, inMemory, []Item{{"", &AnswerFile{Content: answers}}})
-	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "replaces the one that the image had") {
+	notes, err = Apply(context.Background(), tr, inMemory, []Item{
+		{"", &SetValue{Key: `HKLM\SYSTEM\Setup`, Name: "UnattendFile", Type: regf.REG_SZ}},
+		{"", &AnswerFile{Content: answers}},
+	})
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "replaces the one that the image had") || !strings.Contains(notes[1], "UnattendFile") {
 		t.Error(err, notes)
 	}
 	for _, name := range []string{"*", "", "a b", strings.Repeat("x", 16)} {
