@@ -10,7 +10,7 @@ import (
 func (b *builder) hives() {
 	for name, hive := range map[string]*regf.Hive{
 		"SYSTEM": b.systemHive(), "SOFTWARE": b.softwareHive(),
-		"SAM": newHive("SAM"), "SECURITY": newHive("SECURITY"), "DEFAULT": newHive("DEFAULT"),
+		"SAM": newHive("SAM"), "SECURITY": newHive("SECURITY"), "DEFAULT": b.defaultHive(),
 		"COMPONENTS": newHive("COMPONENTS"), "DRIVERS": newHive("DRIVERS"),
 	} {
 		n := b.file("Windows/System32/config/"+name, b.marshal(hive))
@@ -68,6 +68,7 @@ func (b *builder) systemHive() *regf.Hive {
 		regf.String("CmdLine", `oobe\windeploy.exe`))
 	b.set(h, `DriverDatabase`, regf.DWord("Version", 0))
 	b.set(h, `MountedDevices`)
+	b.systemSettings(h)
 	return h
 }
 
@@ -82,5 +83,6 @@ func (b *builder) softwareHive() *regf.Hive {
 		regf.String("BuildLabEx", build+".1.amd64fre.standin.210507-1500"), regf.String("SystemRoot", `C:\Windows`))
 	b.set(h, `Classes`)
 	b.set(h, `Policies`)
+	b.softwareSettings(h)
 	return h
 }
