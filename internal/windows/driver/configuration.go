@@ -10,10 +10,13 @@ import (
 )
 
 // addConfigurations records what the kernel needs to set up a device while Windows starts, when nobody
-// reads INF files: the settings that each install section makes. Only packages with a driver that
-// starts at boot need that; others are complete without, and Windows installs them from the package.
+// reads INF files: the settings that each install section makes. Only those with a driver that starts
+// at boot need that; without it, Windows installs a device from the package when it finds it.
 func (in *injector) addConfigurations() error {
 	for _, install := range in.installs {
+		if !in.boots(install) {
+			continue
+		}
 		if err := in.addConfiguration(install); err != nil {
 			return fault.In("["+install.Section+"]", err)
 		}

@@ -121,15 +121,7 @@ func mapped(taken []byte, n int) bool { return n/8 < len(taken) && taken[n/8]&(0
 
 // addToDatabase records the package, and what devices it is for.
 func (in *injector) addToDatabase() error {
-	for _, step := range []func() error{in.addMap, in.addInfFile, in.addIDs, in.addPackage} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	if !in.bootStart() {
-		return nil
-	}
-	for _, step := range []func() error{in.addConfigurations, in.addDescriptors} {
+	for _, step := range []func() error{in.addMap, in.addInfFile, in.addIDs, in.addPackage, in.addConfigurations, in.addDescriptors} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -167,11 +159,13 @@ func fileTime(t filetime.Time) []byte { return binary.LittleEndian.AppendUint64(
 
 func (in *injector) addInfFile() error {
 	values := []regf.Value{regf.MultiString("", in.folder), regf.String("Active", in.folder)}
-	if in.bootStart() {
-		var sections []string
-		for _, install := range in.installs {
+	var sections []string
+	for _, install := range in.installs {
+		if in.boots(install) {
 			sections = append(sections, install.Section)
 		}
+	}
+	if sections != nil {
 		values = append(values, regf.MultiString("Configurations", sections...))
 	}
 	return in.put(in.database+`\DriverInfFiles\`+in.published, values...)

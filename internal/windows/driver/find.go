@@ -105,10 +105,12 @@ func open(path string) (*inf.File, error) {
 	return f, fault.In(path, err)
 }
 
-// Choose takes, of the packages that fit an image, the newest of each name: collections such as
-// virtio-win hold one package for many versions of Windows, most of which fit the later ones too. Of
-// equally new ones the folder that comes last is taken, since w11 is after w10. Left is why each of
-// the others was not chosen, nil for those that are older.
+// Choose takes, of the packages that fit an image, one of each name: collections such as virtio-win hold
+// a package for many versions of Windows, and the INF files of most say that they fit later ones too.
+// Left is why each of the others was not chosen, nil for those that another one is better than.
+//
+// The folder of the newest Windows that is not newer than the image is best, where folders are called
+// as in virtio-win; then the newest driver; then the last in the order of the paths.
 func Choose(packages []Package, w boot.Windows) (chosen []Package, left map[string]error, err error) {
 	left = map[string]error{}
 	best := map[string]int{}
@@ -127,7 +129,7 @@ func Choose(packages []Package, w boot.Windows) (chosen []Package, left map[stri
 			chosen = append(chosen, p)
 			continue
 		}
-		if compareAge(chosen[i], p, w) > 0 {
+		if compare(chosen[i], p, w) > 0 {
 			left[p.Path] = nil
 			continue
 		}
@@ -137,12 +139,35 @@ func Choose(packages []Package, w boot.Windows) (chosen []Package, left map[stri
 	return chosen, left, nil
 }
 
-// compareAge compares how new two packages are, as Windows ranks drivers: by date, then version.
-func compareAge(a, b Package, w boot.Windows) int {
+// compare compares how good two packages that fit are for an image: the greater is better. Between
+// drivers of equal folders it ranks as Windows does, by date, then version.
+func compare(a, b Package, w boot.Windows) int {
 	os, _ := target(w)
 	va, _ := a.inf.Version(os.Arch)
 	vb, _ := b.inf.Version(os.Arch)
-	return cmp.Or(cmp.Compare(va.Date, vb.Date), slices.Compare(va.Number[:], vb.Number[:]))
+	return cmp.Or(
+		cmp.Compare(nearness(a, os.Build), nearness(b, os.Build)),
+		cmp.Compare(va.Date, vb.Date), slices.Compare(va.Number[:], vb.Number[:]))
+}
+
+// folderBuilds are the first builds of the versions of Windows that folders of virtio-win are called by.
+var folderBuilds = map[string]int{
+	"w7": 7600, "2k8r2": 7600, "w8": 9200, "2k12": 9200, "w8.1": 9600, "2k12r2": 9600,
+	"w10": 10240, "2k16": 14393, "2k19": 17763, "2k22": 20348, "w11": 22000, "2k25": 26100,
+}
+
+// nearness is the build of the Windows that the package's folder is called by. What is newer than the
+// image comes after all that is not, and the next best of it is the oldest.
+func nearness(p Package, build int) int {
+	for part := range strings.SplitSeq(filepath.ToSlash(filepath.Dir(p.Path)), "/") {
+		switch folder := folderBuilds[strings.ToLower(part)]; {
+		case folder > build:
+			return -folder
+		case folder > 0:
+			return folder
+		}
+	}
+	return 0
 }
 
 // find returns the path of a file below a folder, whatever the case of its name is on this machine;
