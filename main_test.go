@@ -315,6 +315,18 @@ func checkVolume(t *testing.T, out, path string, want []byte) {
 	if m.Tags["service"] != "iis" || m.Tags["WinRE"] == "" {
 		t.Errorf("tags %v", m.Tags)
 	}
+	if got := oracle.Run(t, "ntfscat", windowsVolume(t, out), path); got != string(want) {
+		t.Errorf("%s holds %d bytes, want %d", path, len(got), len(want))
+	}
+}
+
+// windowsVolume returns the path of a copy of the Windows volume on the raw disk in out.
+func windowsVolume(t *testing.T, out string) string {
+	t.Helper()
+	var m bake.Manifest
+	if err := json.Unmarshal(readFile(t, filepath.Join(out, "manifest.json")), &m); err != nil {
+		t.Fatal(err)
+	}
 	windows := m.Disk.Partitions[len(m.Disk.Partitions)-1]
 	disk, err := os.Open(filepath.Join(out, "x.raw"))
 	if err != nil {
@@ -330,9 +342,7 @@ func checkVolume(t *testing.T, out, path string, want []byte) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if got := oracle.Run(t, "ntfscat", volume, path); got != string(want) {
-		t.Errorf("%s holds %d bytes, want %d", path, len(got), len(want))
-	}
+	return volume
 }
 
 // checkClean says that nothing is left in the temporary directory.

@@ -13,6 +13,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/winbake/packer-plugin-winbake/builder/progress"
+	"github.com/winbake/packer-plugin-winbake/builder/settings"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -45,7 +46,9 @@ type Builder struct {
 var _ packersdk.Builder = (*Builder)(nil)
 
 // ConfigSpec tells Packer which attributes a source may have.
-func (b *Builder) ConfigSpec() hcldec.ObjectSpec { return b.config.FlatMapstructure().HCL2Spec() }
+func (b *Builder) ConfigSpec() hcldec.ObjectSpec {
+	return settings.Spec(b.config.FlatMapstructure().HCL2Spec())
+}
 
 // Prepare checks the configuration. It returns the names of the variables that provisioners and
 // post-processors find in "build".
@@ -59,12 +62,14 @@ func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error)
 // Run bakes. It ends soon after ctx does, and then leaves nothing behind.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
 	c, problems := b.config.engine()
+	items, more := b.config.Settings.Items()
+	problems = append(problems, more...)
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
 	report := progress.New(ui)
 	c.Progress = report
-	run := &run{config: c, report: report, engine: b.new(c)}
+	run := &run{config: c, settings: items, report: report, engine: b.new(c)}
 
 	state := new(multistep.BasicStateBag)
 	state.Put("hook", hook)

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/builder/bytesize"
+	"github.com/winbake/packer-plugin-winbake/builder/settings"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -29,6 +30,7 @@ type Config struct {
 	DiskConfig          `mapstructure:",squash"`
 	OutputConfig        `mapstructure:",squash"`
 	RecordConfig        `mapstructure:",squash"`
+	Settings            settings.Config `mapstructure:",squash"`
 
 	ctx interpolate.Context
 }
@@ -136,6 +138,8 @@ func (c *Config) Prepare(raws ...any) error {
 		return err
 	}
 	_, problems := c.engine()
+	_, more := c.Settings.Items()
+	problems = append(problems, more...)
 	if len(problems) == 0 {
 		return nil
 	}

@@ -4,38 +4,41 @@ package golden
 
 import (
 	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/winbake/packer-plugin-winbake/builder/settings"
 	"github.com/zclconf/go-cty/cty"
 )
 
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
-	PackerBuildName     *string           `mapstructure:"packer_build_name" cty:"packer_build_name" hcl:"packer_build_name"`
-	PackerBuilderType   *string           `mapstructure:"packer_builder_type" cty:"packer_builder_type" hcl:"packer_builder_type"`
-	PackerCoreVersion   *string           `mapstructure:"packer_core_version" cty:"packer_core_version" hcl:"packer_core_version"`
-	PackerDebug         *bool             `mapstructure:"packer_debug" cty:"packer_debug" hcl:"packer_debug"`
-	PackerForce         *bool             `mapstructure:"packer_force" cty:"packer_force" hcl:"packer_force"`
-	PackerOnError       *string           `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
-	PackerUserVars      map[string]string `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
-	PackerSensitiveVars []string          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
-	Media               *string           `mapstructure:"media" required:"true" cty:"media" hcl:"media"`
-	Image               *string           `mapstructure:"image" cty:"image" hcl:"image"`
-	MediaChecksum       *string           `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
-	Size                *string           `mapstructure:"size" cty:"size" hcl:"size"`
-	Firmware            *string           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
-	BootDevices         *string           `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
-	Label               *string           `mapstructure:"label" cty:"label" hcl:"label"`
-	Locale              *string           `mapstructure:"locale" cty:"locale" hcl:"locale"`
-	Compact             *string           `mapstructure:"compact" cty:"compact" hcl:"compact"`
-	UefiCA2023          *bool             `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
-	Formats             []string          `mapstructure:"formats" cty:"formats" hcl:"formats"`
-	OutputDirectory     *string           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
-	OutputName          *string           `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
-	SkipChecksums       *bool             `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
-	VerifyContents      *bool             `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
-	Tags                map[string]string `mapstructure:"tags" cty:"tags" hcl:"tags"`
-	BuildTime           *string           `mapstructure:"build_time" cty:"build_time" hcl:"build_time"`
-	Seed                *string           `mapstructure:"seed" cty:"seed" hcl:"seed"`
+	PackerBuildName     *string                    `mapstructure:"packer_build_name" cty:"packer_build_name" hcl:"packer_build_name"`
+	PackerBuilderType   *string                    `mapstructure:"packer_builder_type" cty:"packer_builder_type" hcl:"packer_builder_type"`
+	PackerCoreVersion   *string                    `mapstructure:"packer_core_version" cty:"packer_core_version" hcl:"packer_core_version"`
+	PackerDebug         *bool                      `mapstructure:"packer_debug" cty:"packer_debug" hcl:"packer_debug"`
+	PackerForce         *bool                      `mapstructure:"packer_force" cty:"packer_force" hcl:"packer_force"`
+	PackerOnError       *string                    `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
+	PackerUserVars      map[string]string          `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
+	PackerSensitiveVars []string                   `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
+	Media               *string                    `mapstructure:"media" required:"true" cty:"media" hcl:"media"`
+	Image               *string                    `mapstructure:"image" cty:"image" hcl:"image"`
+	MediaChecksum       *string                    `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
+	Size                *string                    `mapstructure:"size" cty:"size" hcl:"size"`
+	Firmware            *string                    `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
+	BootDevices         *string                    `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
+	Label               *string                    `mapstructure:"label" cty:"label" hcl:"label"`
+	Locale              *string                    `mapstructure:"locale" cty:"locale" hcl:"locale"`
+	Compact             *string                    `mapstructure:"compact" cty:"compact" hcl:"compact"`
+	UefiCA2023          *bool                      `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
+	Formats             []string                   `mapstructure:"formats" cty:"formats" hcl:"formats"`
+	OutputDirectory     *string                    `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
+	OutputName          *string                    `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
+	SkipChecksums       *bool                      `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
+	VerifyContents      *bool                      `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
+	Tags                map[string]string          `mapstructure:"tags" cty:"tags" hcl:"tags"`
+	BuildTime           *string                    `mapstructure:"build_time" cty:"build_time" hcl:"build_time"`
+	Seed                *string                    `mapstructure:"seed" cty:"seed" hcl:"seed"`
+	Paging              *bool                      `mapstructure:"paging" cty:"paging" hcl:"paging"`
+	PagingFile          *settings.FlatPagingConfig `mapstructure:"paging_file" cty:"paging_file" hcl:"paging_file"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -76,6 +79,8 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"tags":                       &hcldec.AttrSpec{Name: "tags", Type: cty.Map(cty.String), Required: false},
 		"build_time":                 &hcldec.AttrSpec{Name: "build_time", Type: cty.String, Required: false},
 		"seed":                       &hcldec.AttrSpec{Name: "seed", Type: cty.String, Required: false},
+		"paging":                     &hcldec.AttrSpec{Name: "paging", Type: cty.Bool, Required: false},
+		"paging_file":                &hcldec.BlockSpec{TypeName: "paging_file", Nested: hcldec.ObjectSpec((*settings.FlatPagingConfig)(nil).HCL2Spec())},
 	}
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/builder/outdir"
 	"github.com/winbake/packer-plugin-winbake/builder/progress"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 )
 
 // run is one Run of the builder: what its steps share.
@@ -19,8 +20,12 @@ type run struct {
 	config bake.Config
 	report *progress.Reporter
 	engine engine
+	// settings are the edits that the source itself asks for.
+	settings []edit.Item
 	// directory is held from the first step on.
 	directory *outdir.Dir
+	// comm reaches the tree, from StepConnect on.
+	comm *offline.Communicator
 	// result is there once the image is published.
 	result *bake.Result
 }
@@ -32,6 +37,7 @@ func (r *run) steps() []multistep.Step {
 		&StepOpenMedia{run: r},
 		&StepLoadTree{run: r},
 		&StepConnect{run: r},
+		&StepSettings{run: r},
 		&commonsteps.StepProvision{},
 		&StepInstallBoot{run: r},
 		&StepCompact{run: r},
@@ -114,24 +120,36 @@ func (s *StepLoadTree) Run(ctx context.Context, state multistep.StateBag) multis
 }
 
 // StepConnect gives the provisioners a communicator that reaches the tree.
-type StepConnect struct {
-	run  *run
-	comm *offline.Communicator
-}
+type StepConnect struct{ run *run }
 
 // Run makes the communicator.
 func (s *StepConnect) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	s.run.report.End() // what follows is the provisioners' time
-	s.comm = offline.New(ctx, s.run.engine.Tree())
-	state.Put("communicator", s.comm)
+	s.run.comm = offline.New(ctx, s.run.engine.Tree())
+	state.Put("communicator", s.run.comm)
 	return multistep.ActionContinue
 }
 
 // Cleanup ends what provisioners may still be doing, and removes what they uploaded.
 func (s *StepConnect) Cleanup(state multistep.StateBag) {
-	if s.comm != nil {
-		cleanUp(state, s.comm.Close())
+	if s.run.comm != nil {
+		cleanUp(state, s.run.comm.Close())
 	}
+}
+
+// StepSettings changes what the source itself asks for.
+type StepSettings struct {
+	noCleanup
+	run *run
+}
+
+// Run makes the changes.
+func (s *StepSettings) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	notes, err := s.run.comm.Edit(ctx, s.run.settings)
+	for _, note := range notes {
+		state.Get("ui").(packersdk.Ui).Say(note)
+	}
+	return act(ctx, state, err)
 }
 
 // StepInstallBoot makes the image bootable.

@@ -3,8 +3,7 @@
 // with a machine.
 //
 // Nothing can be run in such an image. A command is answered with an explanation and exit code
-// 126, except for the requests that the builder has registered with Handle, which is how winbake's
-// own provisioners reach the tree.
+// 126, except for the requests by which winbake's own provisioners change the image (package edit).
 package offline
 
 import (
@@ -16,6 +15,7 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -39,7 +39,9 @@ var _ packersdk.Communicator = (*Communicator)(nil)
 // that of the whole bake.
 func New(ctx context.Context, t *tree.Tree) *Communicator {
 	ctx, cancel := context.WithCancel(ctx)
-	return &Communicator{ctx: ctx, cancel: cancel, tree: t, handlers: map[string]Handler{}}
+	c := &Communicator{ctx: ctx, cancel: cancel, tree: t}
+	c.handlers = map[string]Handler{edit.HelloCommand: hello, edit.Command: c.edit}
+	return c
 }
 
 // Close ends everything under way and removes the uploaded files from the temporary directory, so
@@ -50,6 +52,11 @@ func (c *Communicator) Close() error {
 	defer c.mu.Unlock()
 	c.tree = nil
 	return c.spool.close()
+}
+
+// Store keeps what r holds until Close, for an edit that makes a content of its own.
+func (c *Communicator) Store(r io.Reader) (tree.Content, error) {
+	return c.spool.store(contextReader{c.ctx, r})
 }
 
 // with calls f with the tree, alone.
@@ -71,7 +78,7 @@ func (c *Communicator) Upload(path string, r io.Reader, info *os.FileInfo) error
 	if err != nil {
 		return err
 	}
-	content, err := c.spool.store(contextReader{c.ctx, r})
+	content, err := c.Store(r)
 	if err != nil {
 		return fault.In(path, err)
 	}

@@ -54,35 +54,31 @@ func Hivex(t testing.TB, path string) Hive {
 }
 
 func hivex(path string) (Hive, error) {
-	out, stderr, err := Try("hivexregedit", "--export", path, `\`)
+	out, err := hivexReg(path, "")
 	if err != nil {
-		return nil, judged("hivexregedit", path, err, stderr)
+		return nil, err
 	}
-	return parseReg(out, "")
+	return parseReg(string(out), "")
 }
 
 // Reged reads a hive with reged, of chntpw. It writes strings (REG_SZ) as text: what follows their
 // first NUL, and whether one follows, is lost, so here each ends in exactly one.
 func Reged(t testing.TB, path string) Hive {
 	t.Helper()
+	return RegedKey(t, path, `\`)
+}
+
+// RegedKey is Reged for a key and what is below it. Some hives of real machines have names that reged
+// cannot print.
+func RegedKey(t testing.TB, path, key string) Hive {
+	t.Helper()
 	Need(t, "reged")
-	h, err := reged(path)
+	h, err := reged(path, key)
 	return fatal(t, h, err)
 }
 
-func reged(path string) (Hive, error) {
-	dir, err := os.MkdirTemp("", "oracle-reged-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	reg := filepath.Join(dir, "out.reg")
-	out, stderr, err := Try("reged", "-x", path, "HIVE", `\`, reg)
-	// reged says most of what is wrong on standard output, and succeeds all the same.
-	if err != nil || strings.Contains(out, "rror") || strings.Contains(out, "not found") {
-		return nil, judged("reged", path, err, out+stderr)
-	}
-	text, err := os.ReadFile(reg)
+func reged(path, key string) (Hive, error) {
+	text, err := regedReg(path, "HIVE", key)
 	if err != nil {
 		return nil, err
 	}
@@ -275,14 +271,10 @@ func NewHive(t testing.TB, reg string) string {
 	t.Helper()
 	Need(t, "hivexregedit")
 	path := filepath.Join(t.TempDir(), "hive")
-	text := filepath.Join(t.TempDir(), "in.reg")
 	if err := os.WriteFile(path, emptyHive(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(text, []byte("Windows Registry Editor Version 5.00\n\n"+reg), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	Run(t, "hivexregedit", "--merge", "--encoding", "utf-8", path, text)
+	HivexMerge(t, path, "", []byte("Windows Registry Editor Version 5.00\n\n"+reg))
 	return path
 }
 

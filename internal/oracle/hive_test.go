@@ -64,7 +64,8 @@ func TestHiveJudgesSeeDamage(t *testing.T) {
 	}
 	long := sampleHive[`Key\Sub key`]["long"].Data
 	flipped := damaged(t, good, bytes.Index(good, long)+30)
-	for _, read := range []func(string) (Hive, error){hivex, reged} {
+	all := func(path string) (Hive, error) { return reged(path, `\`) }
+	for _, read := range []func(string) (Hive, error){hivex, all} {
 		h, err := read(flipped)
 		if err != nil || diffLines(sampleHive.String(), h.String()) == "" {
 			t.Errorf("a flipped byte of a value goes unseen: %v", err)
@@ -73,7 +74,7 @@ func TestHiveJudgesSeeDamage(t *testing.T) {
 	broken := damaged(t, good, bytes.Index(good, []byte("nk\x2c\x00")))
 	for name, err := range map[string]error{
 		"hivexregedit": second(hivex(broken)),
-		"reged":        second(reged(broken)),
+		"reged":        second(all(broken)),
 		"regfexport":   second(regfExport(broken)),
 	} {
 		if err == nil {

@@ -57,6 +57,7 @@ const (
 	header        = 20
 	daclPresent   = 0x0004
 	autoInherited = 0x0400
+	daclProtected = 0x1000
 	selfRelative  = 0x8000
 	aclHeader     = 8
 	aceHeader     = 4
@@ -65,7 +66,15 @@ const (
 )
 
 // Build returns a descriptor with the given owner, group and list of allowed accesses.
-func Build(owner, group SID, dacl ...ACE) []byte {
+func Build(owner, group SID, dacl ...ACE) []byte { return build(owner, group, 0, dacl) }
+
+// BuildProtected is Build for a list that nothing is added to: Windows merges no entries of the directory
+// above into it, now or when permissions are applied to a whole tree (SE_DACL_PROTECTED, [MS-DTYP] 2.4.6).
+func BuildProtected(owner, group SID, dacl ...ACE) []byte {
+	return build(owner, group, daclProtected, dacl)
+}
+
+func build(owner, group SID, control uint16, dacl []ACE) []byte {
 	aces := make([][]byte, len(dacl))
 	for i, a := range dacl {
 		b := []byte{0, a.Flags, 0, 0}
@@ -74,7 +83,7 @@ func Build(owner, group SID, dacl ...ACE) []byte {
 		binary.LittleEndian.PutUint16(b[2:], uint16(len(b)))
 		aces[i] = b
 	}
-	return assemble(owner, group, aces, 0)
+	return assemble(owner, group, aces, control)
 }
 
 // assemble lays the parts out as Windows does: header, DACL, owner, group.

@@ -30,6 +30,15 @@ func TestKnownBytes(t *testing.T) {
 	}
 }
 
+// A protected list differs in one bit of the control field, and not in what it grants.
+func TestProtected(t *testing.T) {
+	ace := ACE{0, FullControl, Administrators}
+	got, plain := BuildProtected(Administrators, LocalSystem, ace), Build(Administrators, LocalSystem, ace)
+	if hex.EncodeToString(got[:4]) != "01000490" || !bytes.Equal(got[4:], plain[4:]) {
+		t.Errorf("% x", got)
+	}
+}
+
 // flags lists the ACEs' flags of a descriptor.
 func aces(t *testing.T, sd []byte) (flags []byte, masks []uint32) {
 	t.Helper()

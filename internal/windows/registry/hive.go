@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
@@ -41,10 +42,15 @@ func Load(t *tree.Tree, file string) (h *regf.Hive, clean bool, err error) {
 	if !errors.Is(err, regf.ErrDirty) {
 		return h, true, fault.In(file, err)
 	}
-	if whole, problems := regf.Salvage(data); whole != nil && len(problems) == 0 {
+	if whole, problems := regf.Salvage(data); whole != nil && !slices.ContainsFunc(problems, isDamage) {
 		return whole, false, nil
 	}
 	return nil, false, fault.In(file, err)
+}
+
+// isDamage says whether a problem is more than sequence numbers that differ.
+func isDamage(p regf.Problem) bool {
+	return !errors.Is(p.Err, regf.ErrDirty) || errors.Is(p.Err, fault.ErrCorrupt)
 }
 
 func read(t *tree.Tree, file string) ([]byte, error) {
