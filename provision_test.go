@@ -86,12 +86,14 @@ func hive(t *testing.T, volume, name string) string {
 // which builder it is, when it meets the other machine.
 func TestProvisionElsewhere(t *testing.T) {
 	i := needPacker(t)
-	for _, kind := range []string{"registry", "unattend"} {
+	for _, kind := range []string{"registry", "driver", "unattend"} {
 		dir := i.template(t, `
 source "null" "x" { communicator = "none" }
 build {
   sources = ["null.x"]
-  provisioner "winbake-`+kind+`" {}
+  provisioner "winbake-`+kind+`" {
+    `+map[string]string{"driver": `paths = ["x"]`}[kind]+`
+  }
 }
 `)
 		for _, verb := range []string{"validate", "build"} {
