@@ -108,12 +108,10 @@ func (in *injector) publishedName(system *regf.Key) (string, error) {
 
 // publishedNumber is the N of oemN.inf.
 func publishedNumber(name string) (int, bool) {
-	digits, ok := strings.CutPrefix(strings.ToLower(name), "oem")
-	if digits, ok = strings.CutSuffix(digits, ".inf"); !ok {
-		return 0, false
-	}
+	digits, isOEM := strings.CutPrefix(strings.ToLower(name), "oem")
+	digits, isINF := strings.CutSuffix(digits, ".inf")
 	n, err := strconv.ParseUint(digits, 10, 31)
-	return int(n), err == nil
+	return int(n), isOEM && isINF && err == nil
 }
 
 // mapped says whether a number is taken in OemInfMap: a bit for each, the highest of a byte first.

@@ -25,6 +25,16 @@ import (
 // fault.ErrInvalid.
 var ErrNotFor = errors.New("not for this Windows")
 
+// Targets are what a package can be put into: the Windows of the image itself, and its recovery
+// environment (see package nested), which is a Windows of its own with its own registry.
+var Targets = []string{TargetOS, TargetWinRE}
+
+// The targets by their names in the user's configuration.
+const (
+	TargetOS    = "os"
+	TargetWinRE = "winre"
+)
+
 // Report is what was put into an image.
 type Report struct {
 	// INF is the package's INF file by its name, Provider, Class and Version what that says.
@@ -40,6 +50,8 @@ type Report struct {
 	DeviceIDs int
 	// BootStart says that the image starts a driver of this package before anything else.
 	BootStart bool
+	// Changed says that the image was changed: the package was not in it before.
+	Changed bool
 	// Notes are sentences for the person at the terminal.
 	Notes []string
 }

@@ -21,6 +21,7 @@ type injector struct {
 	// database is the key of the driver database that the package goes to; empty on Windows 7.
 	database  string
 	published string // oemN.inf; empty on Windows 7
+	changed   bool   // whether anything was not as it had to be
 }
 
 const (
@@ -64,7 +65,7 @@ func (in *injector) run() error {
 func (in *injector) report() Report {
 	r := Report{
 		INF: in.Name(), Provider: in.version.Provider, Class: in.version.Class, Version: in.version.Number.String(), Date: in.version.Date,
-		Published: in.published, Folder: in.packageFolder(), DeviceIDs: len(in.deviceIDs()), BootStart: in.bootStart(), Notes: in.notes,
+		Published: in.published, Folder: in.packageFolder(), DeviceIDs: len(in.deviceIDs()), BootStart: in.bootStart(), Notes: in.notes, Changed: in.changed,
 	}
 	for _, s := range in.services {
 		r.Services = append(r.Services, s.Name)
@@ -82,6 +83,7 @@ func (in *injector) put(path string, values ...regf.Value) error {
 	if k != nil && !slices.ContainsFunc(values, func(v regf.Value) bool { return !has(k, v) }) {
 		return nil
 	}
+	in.changed = true
 	return in.r.Set(path, values...)
 }
 
@@ -146,6 +148,7 @@ func (in *injector) write(path string, c tree.Content) error {
 			return err
 		}
 	}
+	in.changed = true
 	_, err := in.t.WriteFile(path, c)
 	return err
 }

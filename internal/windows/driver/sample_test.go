@@ -82,7 +82,10 @@ func TestRealHives(t *testing.T) {
 			_ = changes(t, before, after)
 			for key, values := range before {
 				for name, v := range values {
-					if got := after[key][name]; string(got.Data) != string(v.Data) && !(key == "DriverDatabase" && (name == "OemInfMap" || name == "UpdateDate")) {
+					if key == "DriverDatabase" && (name == "OemInfMap" || name == "UpdateDate") {
+						continue
+					}
+					if got := after[key][name]; string(got.Data) != string(v.Data) || got.Type != v.Type {
 						t.Errorf("%s: value %q has changed", key, name)
 					}
 				}

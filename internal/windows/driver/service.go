@@ -84,9 +84,11 @@ func (in *injector) addService(key string, s inf.Service) error {
 	}
 	if in.start(s) == bootStart {
 		// Windows 8 and later writes this for drivers of hardware that it once started without.
-		if _, err := in.r.DeleteKey(key + `\StartOverride`); err != nil {
+		deleted, err := in.r.DeleteKey(key + `\StartOverride`)
+		if err != nil {
 			return err
 		}
+		in.changed = in.changed || deleted
 	}
 	if err := in.putEntries(key, s.AddReg, plainType); err != nil {
 		return err
