@@ -42,9 +42,6 @@ func (c *Config) problems() []error {
 	if err := deliver.CheckBuilder(c.PackerConfig); err != nil {
 		return []error{err}
 	}
-	if len(c.Paths) == 0 {
-		return []error{fault.Invalidf("paths: name at least one folder or INF file")}
-	}
 	items, err := c.items()
 	if err != nil {
 		return []error{err}
@@ -52,18 +49,19 @@ func (c *Config) problems() []error {
 	return edit.Validate(items)
 }
 
+// items returns the edit that injects the drivers. Its paths are absolute: relative ones would mean another
+// place if the builder ran somewhere else.
 func (c *Config) items() ([]edit.Item, error) {
-	var items []edit.Item
+	e := &edit.Driver{Recurse: c.Recurse, Targets: c.Targets}
 	for i, p := range c.Paths {
-		origin := fmt.Sprintf("paths[%d]", i)
 		if p == "" {
-			return nil, fault.In(origin, fault.Invalidf("must not be empty"))
+			return nil, fault.Invalidf("paths[%d]: must not be empty", i)
 		}
 		path, err := filepath.Abs(p)
 		if err != nil {
-			return nil, fault.In(origin, err)
+			return nil, fault.In(fmt.Sprintf("paths[%d]", i), err)
 		}
-		items = append(items, edit.Item{Origin: origin, Edit: &edit.Driver{Path: path, Recurse: c.Recurse, Targets: c.Targets}})
+		e.Paths = append(e.Paths, path)
 	}
-	return items, nil
+	return []edit.Item{{Edit: e}}, nil
 }

@@ -52,7 +52,7 @@ func TestItemsTravel(t *testing.T) {
 			AdministratorPassword: "secret", OOBE: unattend.OOBE{HideEULAPage: &yes}}, Components: []string{"x"}}},
 		{"", &SetupComplete{Script: []byte("@echo off")}},
 		{"hostname", &Hostname{Name: "n"}},
-		{"paths[0]", &Driver{Path: "/drivers", Recurse: true, Targets: []string{OS, WinRE}}},
+		{"", &Driver{Paths: []string{"/drivers"}, Recurse: true, Targets: []string{OS, WinRE}}},
 		{"time_zone", &TimeZone{timezone.Settings{Name: "UTC"}}},
 		{"san_policy", &SANPolicy{sanpolicy.Settings{Policy: "online_all"}}},
 		{"remote_desktop", &RemoteDesktop{remotedesktop.Settings{NLA: &yes, Port: 1}}},
