@@ -2,6 +2,7 @@ package golden
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
@@ -145,9 +146,14 @@ type StepSettings struct {
 
 // Run makes the changes.
 func (s *StepSettings) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if len(s.run.settings) == 0 {
+		return multistep.ActionContinue
+	}
+	ui := state.Get("ui").(packersdk.Ui)
+	ui.Say(fmt.Sprintf("Applying %d settings", len(s.run.settings)))
 	notes, err := s.run.comm.Edit(ctx, s.run.settings)
 	for _, note := range notes {
-		state.Get("ui").(packersdk.Ui).Say(note)
+		ui.Say(note)
 	}
 	return act(ctx, state, err)
 }

@@ -13,9 +13,6 @@ func hello(context.Context, *tree.Tree, []byte) ([]byte, error) { return []byte(
 // Edit makes the edits that the builder's own configuration asks for, and returns what the person at
 // the terminal should know.
 func (c *Communicator) Edit(ctx context.Context, items []edit.Item) (notes []string, err error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
 	err = c.with(func(t *tree.Tree) error {
 		notes, err = edit.Apply(ctx, t, c.Store, items)
 		return err
