@@ -1,7 +1,7 @@
 package regf
 
-// values reads the values of a key.
-func (r *reader) values(k *Key, n *node) error {
+// values reads the values of a key into l.
+func (r *reader) values(k *Key, n *node, l *level) error {
 	if n.Values == 0 {
 		return nil
 	}
@@ -9,7 +9,7 @@ func (r *reader) values(k *Key, n *node) error {
 	if err := r.lost(k, err); err != nil {
 		return err
 	}
-	k.values = make([]Value, 0, len(list)/4)
+	l.makeValues(k, len(list)/4)
 	for ; len(list) > 0; list = list[4:] {
 		var v Value
 		if err := r.value(&v, le.Uint32(list)); err != nil {
@@ -87,7 +87,7 @@ func (r *reader) data(v *valueRecord, p []byte, off uint32) ([]byte, error) {
 	if len(d) >= size {
 		return d[:size:size], nil
 	}
-	if r.hive.Minor < bigMinor || size <= maxSegment || len(d) < bigSize || string(d[:2]) != "db" {
+	if r.minor < bigMinor || size <= maxSegment || len(d) < bigSize || string(d[:2]) != "db" {
 		return nil, corrupt(int(v.Data), "%d bytes of value data in a cell of %d", size, len(d))
 	}
 	return r.bigData(d, size, v.Data)

@@ -29,7 +29,7 @@ func newWriter(p *plan) *writer {
 
 // hive writes the hive that was planned.
 func (w *writer) hive(h *Hive) ([]byte, error) {
-	root := w.tree(h.Root, noCell)
+	root := w.tree(h.Root, noCell, 1)
 	w.writeSecurity()
 	if len(w.out)-baseSize > maxBinsSize {
 		return nil, errTooLarge
@@ -43,7 +43,8 @@ func (w *writer) hive(h *Hive) ([]byte, error) {
 }
 
 // tree writes k and everything below it and returns its cell.
-func (w *writer) tree(k *Key, parent uint32) uint32 {
+func (w *writer) tree(k *Key, parent uint32, depth int) uint32 {
+	k.open(depth)
 	nameLen := storedLen(k.Name)
 	off := w.alloc(nodeSize + nameLen)
 	n := node{
@@ -56,8 +57,9 @@ func (w *writer) tree(k *Key, parent uint32) uint32 {
 	n.Security = w.securityCell(k.Security)
 	w.class(&n, k.Class)
 	w.values(&n, k)
-	w.subkeys(&n, k, off)
+	w.subkeys(&n, k, off, depth)
 	n.marshal(w.at(off))
+	k.close()
 	return off
 }
 
@@ -71,7 +73,7 @@ func (w *writer) class(n *node, class string) {
 }
 
 // subkeys writes the list of k's subkeys and then the subkeys.
-func (w *writer) subkeys(n *node, k *Key, off uint32) {
+func (w *writer) subkeys(n *node, k *Key, off uint32, depth int) {
 	children := k.children
 	if len(children) == 0 {
 		return
@@ -89,7 +91,7 @@ func (w *writer) subkeys(n *node, k *Key, off uint32) {
 	n.SubkeyList, leaves = w.lists(len(children))
 	kind, most := w.leafKind(len(children))
 	for i, c := range children {
-		at := w.tree(c, off)
+		at := w.tree(c, off, depth+1)
 		kind.put(w.at(leaves[i/most]), i%most, at, c.Name)
 	}
 }
