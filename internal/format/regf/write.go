@@ -1,6 +1,7 @@
 package regf
 
 import (
+	"math"
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
@@ -13,7 +14,17 @@ func (h *Hive) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(p).hive(h)
+	return p.marshal(h)
+}
+
+// marshal writes the hive that was planned.
+func (p *plan) marshal(h *Hive) ([]byte, error) {
+	w := newWriter(p, make([]byte, imageSize(p.bytes)), 0)
+	w.most = math.MaxInt
+	if err := w.hive(h); err != nil {
+		return nil, err
+	}
+	return w.out, nil
 }
 
 // writer turns keys into cells: a key's own cells first, then those of its subkeys, in order.
@@ -23,23 +34,24 @@ type writer struct {
 	sec []uint32 // cells of plan.security, placed when first used; 0 until then
 }
 
-func newWriter(p *plan) *writer {
-	return &writer{plan: p, arena: newArena(p.bytes), sec: make([]uint32, len(p.security))}
+// newWriter returns a writer that keeps the part of the image which begins at from, in out.
+func newWriter(p *plan, out []byte, from int) *writer {
+	return &writer{plan: p, arena: newArena(out, from), sec: make([]uint32, len(p.security))}
 }
 
 // hive writes the hive that was planned.
-func (w *writer) hive(h *Hive) ([]byte, error) {
+func (w *writer) hive(h *Hive) error {
 	root := w.tree(h.Root, noCell, 1)
 	w.writeSecurity()
-	if len(w.out)-baseSize > maxBinsSize {
-		return nil, errTooLarge
+	if w.size-baseSize > maxBinsSize {
+		return errTooLarge
 	}
-	copy(w.out, h.base[:])
+	copy(w.image(0), h.base[:])
 	b := h.header()
-	b.Root, b.BinsSize = root, uint32(len(w.out)-baseSize)
-	b.marshal(w.out)
-	le.PutUint64(w.out[baseSize+0x14:], uint64(h.LastWritten))
-	return w.out, nil
+	b.Root, b.BinsSize = root, uint32(w.size-baseSize)
+	b.marshal(w.image(0))
+	le.PutUint64(w.image(baseSize)[0x14:], uint64(h.LastWritten))
+	return nil
 }
 
 // tree writes k and everything below it and returns its cell.
