@@ -4,12 +4,12 @@ import "io"
 
 // Pieces that Reader makes: the fewest there are, and the least size that is worth a walk over the hive.
 const (
-	minPieces = 4
+	minPieces = 6
 	minPiece  = 1 << 20
 )
 
-// Reader gives the bytes of Marshal with a quarter of the memory: it makes them piece by piece, each by
-// a walk over the whole hive. The hive must not change before all is read.
+// Reader gives the bytes of Marshal with a sixth of the memory: it makes them piece by piece, each by a
+// walk over the whole hive. The hive must not change before all is read.
 func (h *Hive) Reader() (io.Reader, error) {
 	p, err := newPlan(h)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// Parse reads a whole hive. Keys and values' data refer to data, which must not change afterwards. What
+// Parse checks a whole hive, and reads it where it is looked at. Keys and values' data refer to data, which must not change afterwards. What
 // follows the last bin is ignored, as are volatile keys, which have no place in a file.
 //
 // A hive that was not closed cleanly gives ErrDirty (class fault.ErrUnsupported). Bad offsets, cells
@@ -101,13 +101,12 @@ type reader struct {
 	hive     *Hive
 	minor    uint32            // of the file, whatever becomes of hive.Minor
 	security map[uint32][]byte // descriptors by cell
-	names    map[string]string // names repeat: one string for each
 	pending  []uint32          // key cells of the subkey lists being read, a stack
 	salvage  *salvage          // what becomes of faults; nil: the first one ends the reading
 }
 
 func newReader(c *cells, h *Hive) *reader {
-	return &reader{cells: c, hive: h, minor: h.Minor, security: make(map[uint32][]byte), names: make(map[string]string)}
+	return &reader{cells: c, hive: h, minor: h.Minor, security: make(map[uint32][]byte)}
 }
 
 func (r *reader) root(off uint32) error {
@@ -205,7 +204,7 @@ func (r *reader) key(k *Key, off uint32) (n node, err error) {
 	if !comp && n.NameLen%2 != 0 {
 		return n, corrupt(int(off), "a UTF-16 name of %d bytes", n.NameLen)
 	}
-	k.Name = r.name(p[nodeSize:nodeSize+int(n.NameLen)], comp)
+	k.Name = decodeName(p[nodeSize:nodeSize+int(n.NameLen)], comp)
 	if utf16Bytes(k.Name) > maxLongestKey {
 		return n, corrupt(int(off), "a key name of %d bytes", n.NameLen)
 	}

@@ -49,23 +49,10 @@ func (r *reader) value(v *Value, off uint32) error {
 	if !comp && rec.NameLen%2 != 0 {
 		return corrupt(int(off), "a UTF-16 value name of %d bytes", rec.NameLen)
 	}
-	v.Name = r.name(p[valueSize:valueSize+int(rec.NameLen)], comp)
+	v.Name = decodeName(p[valueSize:valueSize+int(rec.NameLen)], comp)
 	v.Type, v.Flags = rec.Type, ValueFlags(rec.Flags)&^valueCompName
 	v.Data, err = r.data(&rec, p, off)
 	return err
-}
-
-// name is decodeName with one string for equal names.
-func (r *reader) name(b []byte, comp bool) string {
-	if !comp {
-		return decodeName(b, comp)
-	}
-	s, ok := r.names[string(b)]
-	if !ok {
-		s = decodeName(b, comp)
-		r.names[string(b)] = s
-	}
-	return s
 }
 
 // data returns the data of the value record p at off.
