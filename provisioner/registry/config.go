@@ -8,8 +8,6 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
-	"github.com/hashicorp/packer-plugin-sdk/template/config"
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
@@ -64,19 +62,7 @@ type DeleteConfig struct {
 
 // Prepare reads the configuration and returns every mistake at once. It opens no file.
 func (c *Config) Prepare(raws ...any) error {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType:         "winbake.registry",
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
-	if err != nil {
-		return err
-	}
-	problems := c.problems()
-	if len(problems) == 0 {
-		return nil
-	}
-	return &packersdk.MultiError{Errors: problems}
+	return deliver.Prepare(c, &c.ctx, "registry", raws, c.problems)
 }
 
 func (c *Config) problems() []error {
@@ -135,8 +121,16 @@ func (c *SetConfig) edit() (edit.Edit, error) {
 	return &edit.SetValue{Key: c.Key, Name: v.Name, Type: v.Type, Data: v.Data}, nil
 }
 
-// items returns everything that is to be done, in its order.
+// items returns everything that is to be done, in its order. It reads the reg files.
 func (c *Config) items() ([]edit.Item, error) {
-	items, problems := c.blocks()
-	return items, errors.Join(problems...)
+	var items []edit.Item
+	for i, path := range c.RegFiles {
+		more, err := fileItems(path)
+		if err != nil {
+			return nil, fault.In(fmt.Sprintf("reg_files[%d]", i), err)
+		}
+		items = append(items, more...)
+	}
+	blocks, problems := c.blocks()
+	return append(items, blocks...), errors.Join(problems...)
 }

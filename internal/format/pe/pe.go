@@ -38,6 +38,15 @@ func (m Machine) String() string {
 	return fmt.Sprintf("machine %#x", uint16(m))
 }
 
+// Processor returns the architecture as Windows' own files name it, in answer files, INF files and
+// component names: x86, amd64, arm or arm64.
+func (m Machine) Processor() string {
+	if m == AMD64 {
+		return "amd64"
+	}
+	return m.String()
+}
+
 // Version is a four-part version number.
 type Version struct{ Major, Minor, Build, Revision uint16 }
 

@@ -3,6 +3,7 @@ package unattend
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"unicode"
@@ -268,3 +269,6 @@ func (o *OOBE) validate(p *problems) {
 		p.addf("oobe.protect_your_pc", "%d is none of 1, 2 and 3", o.ProtectYourPC)
 	}
 }
+
+// IsZero says whether nothing is set.
+func (s *Settings) IsZero() bool { return reflect.ValueOf(*s).IsZero() }
