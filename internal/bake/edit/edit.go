@@ -94,7 +94,7 @@ func Apply(ctx context.Context, t *tree.Tree, store Store, items []Item) (notes 
 		return nil, errors.Join(problems...)
 	}
 	image := &Image{Tree: t, Registry: registry.Open(t), Store: store, context: ctx}
-	image.Registry.Note = image.Note
+	image.Registry.Note, image.Registry.Store = image.Note, store
 	for _, item := range items {
 		if err := ctx.Err(); err != nil {
 			return image.notes, err

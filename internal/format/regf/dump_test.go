@@ -25,14 +25,15 @@ func sameHive(t testing.TB, got, want *Hive) {
 
 // keyDifference names the first key that differs, or is "".
 func keyDifference(a, b *Key) string {
-	if showKey(a) != showKey(b) || !slices.EqualFunc(a.values, b.values, sameValue) {
+	if showKey(a) != showKey(b) || !slices.EqualFunc(a.Values(), b.Values(), sameValue) {
 		return fmt.Sprintf("key %q\n got %s\nwant %s", b.Path(), showKey(a), showKey(b))
 	}
-	if len(a.children) != len(b.children) {
-		return fmt.Sprintf("key %q: %d subkeys, want %d", b.Path(), len(a.children), len(b.children))
+	below, want := a.Subkeys(), b.Subkeys()
+	if len(below) != len(want) {
+		return fmt.Sprintf("key %q: %d subkeys, want %d", b.Path(), len(below), len(want))
 	}
-	for i := range a.children {
-		if d := keyDifference(a.children[i], b.children[i]); d != "" {
+	for i := range below {
+		if d := keyDifference(below[i], want[i]); d != "" {
 			return d
 		}
 	}
@@ -45,7 +46,7 @@ func sameValue(a, b Value) bool {
 
 func showKey(k *Key) string {
 	return fmt.Sprintf("%q class %q time %d flags %#x control %#x access %#x handle %#x security %x, %d values",
-		k.Name, k.Class, k.LastWritten, k.Flags, k.Control, k.Access, k.handle, k.Security, len(k.values))
+		k.Name, k.Class, k.LastWritten, k.Flags, k.Control, k.Access, k.handle, k.Security, len(k.Values()))
 }
 
 // exportText prints h as "hivexregedit --export hive \" does: sorted by the bytes of the names.
@@ -100,10 +101,10 @@ func pythonText(h *Hive) string {
 
 func pythonKey(b *strings.Builder, k *Key, path string) {
 	fmt.Fprintf(b, "K %s %d\n", path, k.LastWritten)
-	for _, v := range k.values {
+	for _, v := range k.Values() {
 		fmt.Fprintf(b, "V %s %d %x\n", v.Name, uint32(v.Type), v.Data)
 	}
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		pythonKey(b, c, path+`\`+c.Name)
 	}
 }
@@ -117,10 +118,10 @@ func infoText(h *Hive) string {
 
 func infoKey(b *strings.Builder, k *Key, indent string) {
 	fmt.Fprintf(b, "%s(key:) %s\n", indent, k.Name)
-	for i, v := range k.values {
+	for i, v := range k.Values() {
 		fmt.Fprintf(b, "%s (value: %d) %s\n", indent, i, orDefault(v.Name))
 	}
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		infoKey(b, c, indent+" ")
 	}
 }
@@ -145,7 +146,7 @@ func regfKey(b *strings.Builder, k *Key, path string) {
 	if k.Class != "" {
 		fmt.Fprintf(b, "Class name: %s\n", k.Class)
 	}
-	for i, v := range k.values {
+	for i, v := range k.Values() {
 		fmt.Fprintf(b, "Value: %d %s\nData size: %d\n", i, orDefault(v.Name), len(v.Data))
 		if v.Type == REG_BINARY && len(v.Data) >= 4 {
 			fmt.Fprintf(b, "%x\n", v.Data)
@@ -154,7 +155,7 @@ func regfKey(b *strings.Builder, k *Key, path string) {
 			fmt.Fprintf(b, "Data: %s\n", text)
 		}
 	}
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		regfKey(b, c, path+`\`+c.Name)
 	}
 }
@@ -162,7 +163,7 @@ func regfKey(b *strings.Builder, k *Key, path string) {
 // shellText prints the values of k as hivexsh's lsval and hivexget do.
 func shellText(b *strings.Builder, k *Key) {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	for _, v := range k.values {
+	for _, v := range k.Values() {
 		name := quote.Replace(v.Name)
 		if v.Name == "" {
 			name = "@"
@@ -191,10 +192,10 @@ func regedText(h *Hive) string {
 
 func regedKey(b *strings.Builder, k *Key, path string) {
 	fmt.Fprintf(b, "[%s]\n", path)
-	for _, v := range k.values {
+	for _, v := range k.Values() {
 		fmt.Fprintf(b, "%q %d %x\n", v.Name, uint32(v.Type), v.Data)
 	}
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		regedKey(b, c, path+`\`+c.Name)
 	}
 }

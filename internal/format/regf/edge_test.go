@@ -70,7 +70,7 @@ func TestTooDeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.children = []*Key{{Name: "too deep", Security: k.Security, hive: h, parent: k}}
-	b, err := newWriter(p).hive(h)
+	b, err := p.marshal(h)
 	if err != nil {
 		t.Fatal(err)
 	}

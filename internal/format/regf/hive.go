@@ -1,7 +1,7 @@
 // Package regf reads and writes Windows registry hives: SYSTEM, SOFTWARE, NTUSER.DAT, the BCD.
 //
-// A hive is read whole into a tree of keys, edited there, and written anew, compactly: every cell
-// is placed again, security descriptors are shared again, free space and the remains of deleted
+// A hive is checked whole, read into a tree of keys where it is looked at, edited there, and written
+// anew, compactly: every cell is placed again, security descriptors are shared again, free space and the remains of deleted
 // keys are gone. Everything that has a meaning survives: names and their case, classes, times,
 // flags, values and their order, the header's identifiers. The format is not documented by
 // Microsoft; the facts are those of https://github.com/msuhanov/regf and
@@ -28,7 +28,8 @@ var ErrDirty = errors.New("dirty hive")
 // ErrNotFound says that a key does not exist.
 var ErrNotFound = errors.New("no such key")
 
-// Hive is one registry hive in memory. It is not safe for concurrent changes.
+// Hive is one registry hive in memory. It is not safe for concurrent use, not even for reading: what
+// Parse has checked is read when it is asked for.
 type Hive struct {
 	Root *Key
 
@@ -50,6 +51,10 @@ type Hive struct {
 	// base is the header as it was read: identifiers of the transaction manager (TxR), times of
 	// reorganization and other fields that are carried over.
 	base [baseSize]byte
+
+	// For keys that have not been read; see lazy.go.
+	source *reader
+	room   room
 }
 
 // New returns a hive of minor version 3 with an empty root key, secured by DefaultSecurity. Set

@@ -162,7 +162,7 @@ func pruneForLibregf(k *Key) {
 			k.DeleteValue(v.Name)
 		}
 	}
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		pruneForLibregf(c)
 	}
 }
@@ -244,7 +244,7 @@ func allShellText(h *Hive) string {
 	var b strings.Builder
 	walk(h.Root, func(k *Key) {
 		fmt.Fprintf(&b, "\\%s\n", k.Path())
-		for _, c := range k.children {
+		for _, c := range k.Subkeys() {
 			fmt.Fprintln(&b, c.Name)
 		}
 		shellText(&b, k)
@@ -254,7 +254,7 @@ func allShellText(h *Hive) string {
 
 func walk(k *Key, visit func(*Key)) {
 	visit(k)
-	for _, c := range k.children {
+	for _, c := range k.Subkeys() {
 		walk(c, visit)
 	}
 }

@@ -43,6 +43,7 @@ type Key struct {
 	Access  uint32 // access history (bits 0-7) and layered-key bits (8-15), Windows 8 and later
 
 	handle   uint32 // of a KeyPredefHandle key
+	cell     uint32 // of a key whose parts have not been read yet; 0 if they have
 	hive     *Hive
 	parent   *Key
 	children []*Key // in registry order
@@ -63,7 +64,10 @@ func (k *Key) Path() string {
 }
 
 // Subkeys returns the subkeys in registry order (by upper-case name). The slice is the caller's.
-func (k *Key) Subkeys() []*Key { return slices.Clone(k.children) }
+func (k *Key) Subkeys() []*Key {
+	k.read()
+	return slices.Clone(k.children)
+}
 
 // Subkey returns the key at a path below k ("A\B\c"), or nil. Case does not matter; "" is k
 // itself. Symbolic links are not followed.
@@ -87,6 +91,7 @@ func (k *Key) child(name string) *Key {
 
 // find returns where name is, or would be, among the subkeys.
 func (k *Key) find(name string) (int, bool) {
+	k.read()
 	return sort.Find(len(k.children), func(i int) int { return compareNames(name, k.children[i].Name) })
 }
 
@@ -208,7 +213,10 @@ func notFound(path string) error {
 }
 
 // Values returns the values in the order in which the key holds them. The slice is the caller's.
-func (k *Key) Values() []Value { return slices.Clone(k.values) }
+func (k *Key) Values() []Value {
+	k.read()
+	return slices.Clone(k.values)
+}
 
 // Value returns the value of that name; case does not matter, "" is the default value.
 func (k *Key) Value(name string) (Value, bool) {
@@ -219,6 +227,7 @@ func (k *Key) Value(name string) (Value, bool) {
 }
 
 func (k *Key) valueIndex(name string) int {
+	k.read()
 	return slices.IndexFunc(k.values, func(v Value) bool { return compareNames(v.Name, name) == 0 })
 }
 

@@ -136,7 +136,7 @@ func TestCallersSlices(t *testing.T) {
 	for _, v := range h.Root.Values() {
 		h.Root.DeleteValue(v.Name)
 	}
-	if len(h.Root.children)+len(h.Root.values) != 0 {
-		t.Errorf("left: %s, %d values", names(h.Root.children), len(h.Root.values))
+	if len(h.Root.Subkeys())+len(h.Root.Values()) != 0 {
+		t.Errorf("left: %s, %d values", names(h.Root.Subkeys()), len(h.Root.Values()))
 	}
 }

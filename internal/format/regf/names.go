@@ -3,12 +3,15 @@ package regf
 import (
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/upcase"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 )
 
-// decodeName returns a stored name: one byte a character (Latin-1) if comp, else UTF-16LE.
+// decodeName returns a stored name: one byte a character (Latin-1) if comp, else UTF-16LE. A name in
+// ASCII is not copied: like the data of values it refers to b, which must not change. Every walk over
+// a hive goes through all its names.
 func decodeName(b []byte, comp bool) string {
 	if !comp {
 		return utf16le.Decode(b)
@@ -18,7 +21,7 @@ func decodeName(b []byte, comp bool) string {
 			return decodeLatin1(b)
 		}
 	}
-	return string(b)
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 func decodeLatin1(b []byte) string {

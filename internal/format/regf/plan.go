@@ -39,6 +39,8 @@ var errTooLarge = fault.Invalidf("the hive needs more than 2 GiB, more than the 
 func (p *plan) add(content int) { p.bytes += int64(cellSize(content)) }
 
 func (p *plan) tree(k *Key, depth int) error {
+	k.open(depth)
+	defer k.close()
 	if err := p.key(k, depth); err != nil {
 		return fault.In("key "+k.Path(), err)
 	}

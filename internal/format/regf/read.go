@@ -8,8 +8,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// Parse reads a whole hive. Values' data alias data, which must not change afterwards. What follows
-// the last bin is ignored, as are volatile keys, which have no place in a file.
+// Parse checks a whole hive, and reads it where it is looked at. Keys and values' data refer to data, which must not change afterwards. What
+// follows the last bin is ignored, as are volatile keys, which have no place in a file.
 //
 // A hive that was not closed cleanly gives ErrDirty (class fault.ErrUnsupported). Bad offsets, cells
 // with two owners, loops and lists that contradict each other are corrupt.
@@ -28,9 +28,12 @@ func Parse(data []byte) (*Hive, error) {
 	}
 	h := &Hive{Minor: base.Minor, FileName: decodeFileName(base.FileName[:]), LastWritten: base.LastWritten}
 	copy(h.base[:], data)
-	if err := newReader(c, h).root(base.Root); err != nil {
+	r := newReader(c, h)
+	if err := r.root(base.Root); err != nil {
 		return nil, err
 	}
+	c.start, c.used, c.sound = nil, nil, true
+	h.source = r
 	return h, nil
 }
 
@@ -96,14 +99,14 @@ func (b *baseBlock) dirty() error {
 type reader struct {
 	*cells
 	hive     *Hive
+	minor    uint32            // of the file, whatever becomes of hive.Minor
 	security map[uint32][]byte // descriptors by cell
-	names    map[string]string // value names are few and repeat: one string for each
 	pending  []uint32          // key cells of the subkey lists being read, a stack
 	salvage  *salvage          // what becomes of faults; nil: the first one ends the reading
 }
 
 func newReader(c *cells, h *Hive) *reader {
-	return &reader{cells: c, hive: h, security: make(map[uint32][]byte), names: make(map[string]string)}
+	return &reader{cells: c, hive: h, minor: h.Minor, security: make(map[uint32][]byte)}
 }
 
 func (r *reader) root(off uint32) error {
@@ -131,23 +134,31 @@ func (r *reader) lost(k *Key, err error) error {
 	return nil
 }
 
-// tree reads the key at off, whose cell has been taken, and everything below it. It says whether
-// there is such a key.
+// tree checks the key at off, whose cell has been taken, and everything below it. It says whether there
+// is such a key. Only a salvage keeps what is read: there is no checking twice what is broken.
 func (r *reader) tree(k *Key, off uint32, depth int) (bool, error) {
 	first := len(r.pending)
-	n, err := r.key(k, off, depth)
+	n, err := r.key(k, off)
+	if err == nil && depth > maxDepth {
+		err = corrupt(int(off), "more than %d levels of keys", maxDepth)
+	}
 	if err != nil {
 		return false, r.lost(k, err)
 	}
-	if err := r.keyParts(k, &n, off); err != nil {
+	if err := r.attributes(k, &n); err != nil {
 		return false, err
 	}
-	slab := make([]Key, len(r.pending)-first)
-	k.children = make([]*Key, 0, len(slab))
-	for i := range slab {
-		c := &slab[i]
-		c.hive, c.parent = r.hive, k
-		ok, err := r.tree(c, r.pending[first+i], depth+1)
+	var l *level
+	if r.salvage == nil {
+		l = r.hive.room.level(depth)
+	}
+	if err := r.lists(k, &n, off, l); err != nil {
+		return false, err
+	}
+	keys := l.makeChildren(k, r.pending[first:])
+	for i := range keys {
+		c := &keys[i]
+		ok, err := r.tree(c, c.cell, depth+1)
 		if err != nil {
 			return false, err
 		}
@@ -156,6 +167,12 @@ func (r *reader) tree(k *Key, off uint32, depth int) (bool, error) {
 		}
 	}
 	r.pending = r.pending[:first]
+	if r.salvage == nil {
+		k.cell = off
+		k.close()
+		return true, nil
+	}
+	k.cell = 0
 	k.sort()
 	return true, nil
 }
@@ -172,7 +189,7 @@ func (k *Key) sorted() bool {
 }
 
 // key reads one key record.
-func (r *reader) key(k *Key, off uint32, depth int) (n node, err error) {
+func (r *reader) key(k *Key, off uint32) (n node, err error) {
 	p, err := r.get(off, nodeSize, "key")
 	if err != nil {
 		return n, err
@@ -191,25 +208,26 @@ func (r *reader) key(k *Key, off uint32, depth int) (n node, err error) {
 	if utf16Bytes(k.Name) > maxLongestKey {
 		return n, corrupt(int(off), "a key name of %d bytes", n.NameLen)
 	}
-	if depth > maxDepth {
-		return n, corrupt(int(off), "more than %d levels of keys", maxDepth)
+	if n.Flags&KeyPredefHandle != 0 {
+		k.handle = n.Values
 	}
 	return n, nil
 }
 
-// keyParts reads what the key record at off points to, and leaves the cells of its subkeys on the
-// stack.
-func (r *reader) keyParts(k *Key, n *node, off uint32) error {
+// attributes reads the class and the security of a key.
+func (r *reader) attributes(k *Key, n *node) error {
 	if err := r.lost(k, r.class(k, n)); err != nil {
 		return err
 	}
-	if err := r.lost(k, r.keySecurity(k, n.Security)); err != nil {
-		return err
-	}
-	if n.Flags&KeyPredefHandle != 0 {
-		k.handle = n.Values
-	} else if err := r.values(k, n); err != nil {
-		return err
+	return r.lost(k, r.keySecurity(k, n.Security))
+}
+
+// lists reads the values of the key at off into l, and leaves the cells of its subkeys on the stack.
+func (r *reader) lists(k *Key, n *node, off uint32, l *level) error {
+	if n.Flags&KeyPredefHandle == 0 {
+		if err := r.values(k, n, l); err != nil {
+			return err
+		}
 	}
 	if n.Subkeys == 0 {
 		return nil

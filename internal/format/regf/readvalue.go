@@ -1,7 +1,7 @@
 package regf
 
-// values reads the values of a key.
-func (r *reader) values(k *Key, n *node) error {
+// values reads the values of a key into l.
+func (r *reader) values(k *Key, n *node, l *level) error {
 	if n.Values == 0 {
 		return nil
 	}
@@ -9,7 +9,7 @@ func (r *reader) values(k *Key, n *node) error {
 	if err := r.lost(k, err); err != nil {
 		return err
 	}
-	k.values = make([]Value, 0, len(list)/4)
+	l.makeValues(k, len(list)/4)
 	for ; len(list) > 0; list = list[4:] {
 		var v Value
 		if err := r.value(&v, le.Uint32(list)); err != nil {
@@ -49,23 +49,10 @@ func (r *reader) value(v *Value, off uint32) error {
 	if !comp && rec.NameLen%2 != 0 {
 		return corrupt(int(off), "a UTF-16 value name of %d bytes", rec.NameLen)
 	}
-	v.Name = r.name(p[valueSize:valueSize+int(rec.NameLen)], comp)
+	v.Name = decodeName(p[valueSize:valueSize+int(rec.NameLen)], comp)
 	v.Type, v.Flags = rec.Type, ValueFlags(rec.Flags)&^valueCompName
 	v.Data, err = r.data(&rec, p, off)
 	return err
-}
-
-// name is decodeName with one string for equal names.
-func (r *reader) name(b []byte, comp bool) string {
-	if !comp {
-		return decodeName(b, comp)
-	}
-	s, ok := r.names[string(b)]
-	if !ok {
-		s = decodeName(b, comp)
-		r.names[string(b)] = s
-	}
-	return s
 }
 
 // data returns the data of the value record p at off.
@@ -87,7 +74,7 @@ func (r *reader) data(v *valueRecord, p []byte, off uint32) ([]byte, error) {
 	if len(d) >= size {
 		return d[:size:size], nil
 	}
-	if r.hive.Minor < bigMinor || size <= maxSegment || len(d) < bigSize || string(d[:2]) != "db" {
+	if r.minor < bigMinor || size <= maxSegment || len(d) < bigSize || string(d[:2]) != "db" {
 		return nil, corrupt(int(v.Data), "%d bytes of value data in a cell of %d", size, len(d))
 	}
 	return r.bigData(d, size, v.Data)

@@ -100,7 +100,7 @@ func TestSalvageParts(t *testing.T) {
 			}
 			var paths []string
 			values := 0
-			walk(h.Root, func(k *Key) { paths, values = append(paths, k.Path()), values+len(k.values) })
+			walk(h.Root, func(k *Key) { paths, values = append(paths, k.Path()), values+len(k.Values()) })
 			if got := strings.Join(paths, "|"); got != c.keys || values != c.values || len(problems) != c.problems {
 				t.Errorf("%s, %d values, problems %q", got, values, problems)
 			}
@@ -190,7 +190,7 @@ func TestSalvageSample(t *testing.T) {
 	data := oracle.Sample(t, regipy+"corrupted_system_hive.xz")
 	h, problems := checkSalvage(t, data)
 	keys, values := 0, 0
-	walk(h.Root, func(k *Key) { keys, values = keys+1, values+len(k.values) })
+	walk(h.Root, func(k *Key) { keys, values = keys+1, values+len(k.Values()) })
 	t.Logf("%d keys, %d values, %d problems", keys, values, len(problems))
 	if keys < 1800 || values < 5800 || h.Root.Subkey("Select") == nil {
 		t.Errorf("%d keys, %d values", keys, values)

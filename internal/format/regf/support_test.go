@@ -3,6 +3,7 @@ package regf
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,7 +36,25 @@ func marshal(t testing.TB, h *Hive) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(b) < 32<<20 {
+		samePieces(t, h, b)
+	}
 	return b
+}
+
+// samePieces checks that Reader gives the bytes of Marshal, in many pieces if that does not take long.
+func samePieces(t testing.TB, h *Hive, want []byte) {
+	t.Helper()
+	r, err := h.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(want) < 128<<10 {
+		r.(*pieces).room = make([]byte, 3*binAlign)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("in pieces: %d bytes of %d, or others: %v", len(got), len(want), err)
+	}
 }
 
 func parse(t testing.TB, b []byte) *Hive {

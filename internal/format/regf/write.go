@@ -1,6 +1,7 @@
 package regf
 
 import (
+	"math"
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
@@ -13,7 +14,17 @@ func (h *Hive) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(p).hive(h)
+	return p.marshal(h)
+}
+
+// marshal writes the hive that was planned.
+func (p *plan) marshal(h *Hive) ([]byte, error) {
+	w := newWriter(p, make([]byte, imageSize(p.bytes)), 0)
+	w.most = math.MaxInt
+	if err := w.hive(h); err != nil {
+		return nil, err
+	}
+	return w.out, nil
 }
 
 // writer turns keys into cells: a key's own cells first, then those of its subkeys, in order.
@@ -23,27 +34,29 @@ type writer struct {
 	sec []uint32 // cells of plan.security, placed when first used; 0 until then
 }
 
-func newWriter(p *plan) *writer {
-	return &writer{plan: p, arena: newArena(p.bytes), sec: make([]uint32, len(p.security))}
+// newWriter returns a writer that keeps the part of the image which begins at from, in out.
+func newWriter(p *plan, out []byte, from int) *writer {
+	return &writer{plan: p, arena: newArena(out, from), sec: make([]uint32, len(p.security))}
 }
 
 // hive writes the hive that was planned.
-func (w *writer) hive(h *Hive) ([]byte, error) {
-	root := w.tree(h.Root, noCell)
+func (w *writer) hive(h *Hive) error {
+	root := w.tree(h.Root, noCell, 1)
 	w.writeSecurity()
-	if len(w.out)-baseSize > maxBinsSize {
-		return nil, errTooLarge
+	if w.size-baseSize > maxBinsSize {
+		return errTooLarge
 	}
-	copy(w.out, h.base[:])
+	copy(w.image(0), h.base[:])
 	b := h.header()
-	b.Root, b.BinsSize = root, uint32(len(w.out)-baseSize)
-	b.marshal(w.out)
-	le.PutUint64(w.out[baseSize+0x14:], uint64(h.LastWritten))
-	return w.out, nil
+	b.Root, b.BinsSize = root, uint32(w.size-baseSize)
+	b.marshal(w.image(0))
+	le.PutUint64(w.image(baseSize)[0x14:], uint64(h.LastWritten))
+	return nil
 }
 
 // tree writes k and everything below it and returns its cell.
-func (w *writer) tree(k *Key, parent uint32) uint32 {
+func (w *writer) tree(k *Key, parent uint32, depth int) uint32 {
+	k.open(depth)
 	nameLen := storedLen(k.Name)
 	off := w.alloc(nodeSize + nameLen)
 	n := node{
@@ -56,8 +69,9 @@ func (w *writer) tree(k *Key, parent uint32) uint32 {
 	n.Security = w.securityCell(k.Security)
 	w.class(&n, k.Class)
 	w.values(&n, k)
-	w.subkeys(&n, k, off)
+	w.subkeys(&n, k, off, depth)
 	n.marshal(w.at(off))
+	k.close()
 	return off
 }
 
@@ -71,7 +85,7 @@ func (w *writer) class(n *node, class string) {
 }
 
 // subkeys writes the list of k's subkeys and then the subkeys.
-func (w *writer) subkeys(n *node, k *Key, off uint32) {
+func (w *writer) subkeys(n *node, k *Key, off uint32, depth int) {
 	children := k.children
 	if len(children) == 0 {
 		return
@@ -89,7 +103,7 @@ func (w *writer) subkeys(n *node, k *Key, off uint32) {
 	n.SubkeyList, leaves = w.lists(len(children))
 	kind, most := w.leafKind(len(children))
 	for i, c := range children {
-		at := w.tree(c, off)
+		at := w.tree(c, off, depth+1)
 		kind.put(w.at(leaves[i/most]), i%most, at, c.Name)
 	}
 }

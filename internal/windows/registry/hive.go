@@ -84,13 +84,26 @@ func (r *Registry) load(file string) (*hive, error) {
 	return h, nil
 }
 
+// content is the file of a hive as it is now.
+func (r *Registry) content(h *hive) (tree.Content, error) {
+	if r.Store == nil {
+		data, err := h.Marshal()
+		return tree.Bytes(data), err
+	}
+	data, err := h.Reader()
+	if err != nil {
+		return nil, err
+	}
+	return r.Store(data)
+}
+
 // store writes a hive into the tree.
 func (r *Registry) store(h *hive) error {
-	data, err := h.Marshal()
+	content, err := r.content(h)
 	if err != nil {
 		return err
 	}
-	if _, err := r.tree.WriteFile(h.file, tree.Bytes(data)); err != nil {
+	if _, err := r.tree.WriteFile(h.file, content); err != nil {
 		return err
 	}
 	for _, extension := range LogExtensions {

@@ -9,6 +9,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ var ErrNoHive = errors.New("no such hive")
 type Registry struct {
 	// Note hears what the person at the terminal should know, in whole sentences; nil is allowed.
 	Note func(format string, args ...any)
+	// Store keeps what it reads, for as long as the tree is used; it takes the hives that Flush writes.
+	// If nil they stay in memory.
+	Store func(io.Reader) (tree.Content, error)
 
 	tree  *tree.Tree
 	hives map[string]*hive // by the path of the file

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -356,5 +357,38 @@ func TestNewValue(t *testing.T) {
 	}
 	if _, err := NewValue(strings.Repeat("x", 16384), regf.REG_SZ, "", nil); err == nil {
 		t.Error("a name of 16384 characters")
+	}
+}
+
+// TestStoreTakesHives writes a hive through a store: the content in the tree is what the store returns.
+func TestStoreTakesHives(t *testing.T) {
+	flush := func(store func(io.Reader) (tree.Content, error)) (tree.Content, error) {
+		tr := image(t)
+		r := Open(tr)
+		r.Store = store
+		if err := r.Set(`HKLM\SYSTEM\New\Key`, regf.String("a", "b")); err != nil {
+			t.Fatal(err)
+		}
+		err := r.Flush()
+		return tr.Find(SystemHive).Node.Data, err
+	}
+	want, err := flush(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept tree.Content
+	got, err := flush(func(r io.Reader) (tree.Content, error) {
+		data, err := io.ReadAll(r)
+		kept = tree.NewPart(bytes.NewReader(data), 0, int64(len(data)))
+		return kept, err
+	})
+	if err != nil || got != kept {
+		t.Fatalf("%v in the tree, not what the store keeps; %v", got, err)
+	}
+	if data, err := tree.ReadAll(got, 1<<20); err != nil || !bytes.Equal(data, want.(tree.Bytes)) {
+		t.Errorf("%d bytes, not those without a store; %v", len(data), err)
+	}
+	if _, err := flush(func(io.Reader) (tree.Content, error) { return nil, io.ErrShortWrite }); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("no room: %v", err)
 	}
 }
