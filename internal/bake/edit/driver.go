@@ -83,7 +83,7 @@ func (e *Driver) injectRecovery(i *Image) error {
 			return false, err
 		}
 		inner := &Image{Tree: t, Registry: registry.Open(t), Store: i.Store, context: i.context}
-		inner.Registry.Note = i.Note
+		inner.Registry.Note, inner.Registry.Store = i.Note, i.Store
 		err = e.inject(inner, w, " into WinRE")
 		i.notes = append(i.notes, inner.notes...)
 		return true, errors.Join(err, inner.Registry.Flush())
