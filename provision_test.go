@@ -55,43 +55,30 @@ func TestProvision(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		volume := windowsVolume(t, filepath.Join(dir, "output-x"))
-		system, software := hive(t, volume, "SYSTEM"), hive(t, volume, "SOFTWARE")
-		for _, v := range []struct{ hive, key, name, want string }{
-			{system, `\ControlSet001\Control\Session Manager\Memory Management`, "PagingFiles", want},
-			{system, `\ControlSet001\Control\TimeZoneInformation`, "RealTimeIsUniversal", "1"},
-			{software, `\Example`, "List", "a\nb c"},
-		} {
-			if got := strings.TrimSpace(oracle.Run(t, "hivexget", v.hive, v.key, v.name)); got != v.want {
-				t.Errorf("%s: %s %s is %q, want %q", paging, v.key, v.name, got, v.want)
-			}
-		}
+		system, software := takeFile(t, volume, "Windows/System32/config/SYSTEM"), takeFile(t, volume, "Windows/System32/config/SOFTWARE")
+		checkRegistry(t, system, []registryValue{
+			{`ControlSet001\Control\Session Manager\Memory Management`, "PagingFiles", want},
+			{`ControlSet001\Control\TimeZoneInformation`, "RealTimeIsUniversal", "1"},
+		})
+		checkRegistry(t, software, []registryValue{{`Example`, "List", "a\nb c"}})
 		if _, _, err := oracle.Try("hivexget", software, `\Policies`); err == nil {
 			t.Error("a deleted key is still there")
 		}
 	}
 }
 
-// hive takes a hive off a volume, as ntfs-3g reads it, and returns its path.
-func hive(t *testing.T, volume, name string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	data := oracle.Run(t, "ntfscat", volume, "Windows/System32/config/"+name)
-	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // With another builder, a provisioner says so, before anything runs and, should Packer not tell it
 // which builder it is, when it meets the other machine.
 func TestProvisionElsewhere(t *testing.T) {
 	i := needPacker(t)
-	for _, kind := range []string{"registry", "unattend"} {
+	for _, kind := range []string{"registry", "driver", "unattend"} {
 		dir := i.template(t, `
 source "null" "x" { communicator = "none" }
 build {
   sources = ["null.x"]
-  provisioner "winbake-`+kind+`" {}
+  provisioner "winbake-`+kind+`" {
+    `+map[string]string{"driver": `paths = ["x"]`}[kind]+`
+  }
 }
 `)
 		for _, verb := range []string{"validate", "build"} {

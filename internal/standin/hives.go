@@ -11,7 +11,7 @@ import (
 func (b *builder) hives() {
 	for name, hive := range map[string]*regf.Hive{
 		"SYSTEM": b.systemHive(), "SOFTWARE": b.softwareHive(),
-		"SAM": newHive("SAM"), "SECURITY": newHive("SECURITY"), "DEFAULT": newHive("DEFAULT"),
+		"SAM": newHive("SAM"), "SECURITY": newHive("SECURITY"), "DEFAULT": b.defaultHive(),
 		"COMPONENTS": newHive("COMPONENTS"), "DRIVERS": b.driversHive(),
 	} {
 		n := b.file("Windows/System32/config/"+name, b.marshal(hive))
@@ -68,6 +68,7 @@ func (b *builder) systemHive() *regf.Hive {
 	b.set(h, `Setup`, regf.DWord("SetupType", 2), regf.DWord("SystemSetupInProgress", 1), regf.DWord("OOBEInProgress", 1),
 		regf.String("CmdLine", `oobe\windeploy.exe`))
 	b.set(h, `MountedDevices`)
+	b.systemSettings(h)
 	if b.o.Build < firstDatabase {
 		b.set(h, `ControlSet001\Control\CriticalDeviceDatabase\PCI#CC_0106`, regf.String("ClassGUID", classHDC), regf.String("Service", "storahci"))
 		return h
@@ -143,5 +144,6 @@ func (b *builder) softwareHive() *regf.Hive {
 	b.set(h, `Microsoft\Windows\CurrentVersion`, regf.ExpandString("DevicePath", `%SystemRoot%\inf`))
 	b.set(h, `Classes`)
 	b.set(h, `Policies`)
+	b.softwareSettings(h)
 	return h
 }

@@ -129,9 +129,6 @@ func (c *Config) problems() []error {
 	if c.SetupComplete != "" && len(c.SetupCompleteInline) > 0 {
 		problems = append(problems, fault.Invalidf("setup_complete: give either a file or setup_complete_inline, not both"))
 	}
-	if len(c.Components) > 0 && c.File == "" {
-		problems = append(problems, fault.Invalidf("components: they are for an answer file of yours; give file"))
-	}
 	answers := edit.AnswerFile{Settings: c.settings()}
 	if c.File != "" || c.hasScript() && answers.Settings.IsZero() {
 		answers.Content = []byte{} // which is read later, or not needed

@@ -21,9 +21,9 @@ func TestProblems(t *testing.T) {
 		{"settings", map[string]any{"computer_name": "x", "oobe": map[string]any{"hide_eula_page": true}}, nil},
 		{"all at once", map[string]any{
 			"computer_name": "much-too-long-a-name", "product_key": "12345", "administrator_password": "a\x01b",
-			"setup_complete": "a.cmd", "setup_complete_inline": []string{"b"}, "components": []string{"c"},
+			"setup_complete": "a.cmd", "setup_complete_inline": []string{"b"},
 			"run_synchronous": []map[string]any{{"command": ""}},
-		}, []string{"computer_name: ", "product_key: ", "administrator_password: ", "setup_complete: give either", "components: ", "run_synchronous[0]"}},
+		}, []string{"computer_name: ", "product_key: ", "administrator_password: ", "setup_complete: give either", "run_synchronous[0]"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var p Provisioner

@@ -14,8 +14,13 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/firewall"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/openssh"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/paging"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/remotedesktop"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/sanpolicy"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/timezone"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/unattend"
 )
 
@@ -47,6 +52,13 @@ func TestItemsTravel(t *testing.T) {
 			AdministratorPassword: "secret", OOBE: unattend.OOBE{HideEULAPage: &yes}}, Components: []string{"x"}}},
 		{"", &SetupComplete{Script: []byte("@echo off")}},
 		{"hostname", &Hostname{Name: "n"}},
+		{"", &Driver{Paths: []string{"/drivers"}, Recurse: true, Targets: []string{OS, WinRE}}},
+		{"time_zone", &TimeZone{timezone.Settings{Name: "UTC"}}},
+		{"san_policy", &SANPolicy{sanpolicy.Settings{Policy: "online_all"}}},
+		{"remote_desktop", &RemoteDesktop{remotedesktop.Settings{NLA: &yes, Port: 1}}},
+		{"openssh", &OpenSSH{openssh.Settings{Source: "/zip", AuthorizedKeys: []string{"k"}}}},
+		{"firewall_rule[0]", &FirewallRule{firewall.Rule{ID: "a", LocalPorts: []string{"1"}}}},
+		{"enable_firewall_rules", &EnableFirewallRules{IDs: []string{"b"}}},
 	}
 	data, err := json.Marshal(Request{Items: items})
 	if err != nil {
@@ -142,8 +154,11 @@ func TestHostnameAndAnswerFile(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
-	notes, err = Apply(context.Background(), tr, inMemory, []Item{{"", &AnswerFile{Content: answers}}})
-	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "replaces the one that the image had") {
+	notes, err = Apply(context.Background(), tr, inMemory, []Item{
+		{"", &SetValue{Key: `HKLM\SYSTEM\Setup`, Name: "UnattendFile", Type: regf.REG_SZ}},
+		{"", &AnswerFile{Content: answers}},
+	})
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "replaces the one that the image had") || !strings.Contains(notes[1], "UnattendFile") {
 		t.Error(err, notes)
 	}
 	for _, name := range []string{"*", "", "a b", strings.Repeat("x", 16)} {

@@ -42,6 +42,13 @@ func (e *AnswerFile) Apply(i *Image) error {
 	if err != nil {
 		return err
 	}
+	other, err := i.Registry.DeleteValue(`HKLM\SYSTEM\Setup`, "UnattendFile")
+	if err != nil {
+		return err
+	}
+	if other {
+		i.Note("The registry named another answer file (UnattendFile), which Windows would have used instead; it no longer does.")
+	}
 	notes, err := unattend.Install(i.Tree, content)
 	for _, n := range append(warnings, notes...) {
 		i.Note("Answer file: %s", n)

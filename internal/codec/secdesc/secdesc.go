@@ -23,6 +23,11 @@ var (
 	LocalSystem    = NewSID(5, 18)
 	Administrators = NewSID(5, 32, 544)
 	Users          = NewSID(5, 32, 545)
+	// Interactive and Service are those who logged on at the machine, or as a service.
+	Interactive = NewSID(5, 4)
+	Service     = NewSID(5, 6)
+	// AuthenticatedUsers are all who logged on, guests excepted.
+	AuthenticatedUsers = NewSID(5, 11)
 	// TrustedInstaller is NT SERVICE\TrustedInstaller, which owns the files of Windows.
 	TrustedInstaller = NewSID(5, 80, 956008885, 3418522649, 1831038044, 1853292631, 2271478464)
 )
@@ -36,10 +41,11 @@ const (
 	Inherited        = 0x10
 )
 
-// Access masks of files, and FullKeyControl of registry keys (KEY_ALL_ACCESS).
+// Access masks of files, and FullKeyControl and ReadKey of registry keys (KEY_ALL_ACCESS, KEY_READ).
 const (
 	FullControl    = 0x001F01FF
 	FullKeyControl = 0x000F003F
+	ReadKey        = 0x00020019
 	Modify         = 0x001301BF
 	ReadAndExecute = 0x001200A9
 	GenericAll     = 0x10000000

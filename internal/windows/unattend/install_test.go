@@ -120,19 +120,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// auditor is what ntfs-3g's ntfssecaudit says of a file.
-func auditor(t *testing.T, image, path string) string {
-	t.Helper()
-	oracle.Need(t, "ntfssecaudit")
-	if os.Getuid() == 0 {
-		return oracle.Run(t, "ntfssecaudit", "-vv", image, path)
-	}
-	if _, _, err := oracle.Try("unshare", "-r", "true"); err != nil {
-		oracle.Missing(t, "ntfssecaudit runs as root only, and unshare -r: %v", err)
-	}
-	return oracle.Run(t, "unshare", "-r", "ntfssecaudit", "-vv", image, path)
-}
-
 // On a volume, ntfs-3g sees the entries and that they are protected; a file beside it has Everyone's.
 func TestSecurityOnVolume(t *testing.T) {
 	tr := windows(t, map[string]string{"Windows/Panther/other.txt": "x"})
@@ -160,7 +147,7 @@ func TestSecurityOnVolume(t *testing.T) {
 		protected = "DACL cannot be modified by inheritable ACEs"
 	)
 	for path, open := range map[string]bool{"/Windows/Panther/unattend.xml": false, "/Windows/Setup/Scripts/SetupComplete.cmd": false, "/Windows/Panther/other.txt": true} {
-		said := auditor(t, image, path)
+		said := oracle.NTFSSecurity(t, image, path)
 		if strings.Contains(said, everyone) != open || strings.Contains(said, protected) == open || strings.Contains(said, "ACE cnt  2") == open {
 			t.Errorf("%s: %s", path, said)
 		}
