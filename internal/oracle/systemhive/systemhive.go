@@ -14,6 +14,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -76,6 +77,17 @@ func (i Image) Tree(t testing.TB) (*tree.Tree, []byte) {
 	return tr, before
 }
 
+// Salvage returns the hive of a real machine as it is, without its logs.
+func (i Image) Salvage(t testing.TB) *regf.Hive {
+	t.Helper()
+	h, problems := regf.Salvage(oracle.Sample(t, Samples+i.Name+".xz"))
+	if h == nil {
+		t.Fatal(problems)
+		panic("unreachable")
+	}
+	return h
+}
+
 // Write puts a file into a tree.
 func Write(t testing.TB, tr *tree.Tree, path string, data []byte) {
 	t.Helper()
@@ -127,6 +139,10 @@ func Check(t testing.TB, before, after []byte, want func(oracle.Hive)) {
 
 	oldShapes, shapes := oracle.RegfExport(t, File(t, before)), oracle.RegfExport(t, path)
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+		if shapes[key] == nil {
+			t.Errorf("regfexport reads no key %s", key)
+			continue
+		}
 		wantShape := oldShapes[key]
 		if !sameValues(old[key], wanted[key]) || old[key] == nil {
 			got := oracle.RegedKey(t, path, `\`+key)[key]

@@ -8,7 +8,6 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
-	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle/systemhive"
 )
 
@@ -33,12 +32,8 @@ func realRules(t testing.TB) map[string]string {
 		if image.Name == systemhive.StandIn.Name {
 			continue
 		}
-		h, problems := regf.Salvage(oracle.Sample(t, systemhive.Samples+image.Name+".xz"))
-		if h == nil {
-			t.Fatal(problems)
-		}
 		found := map[string]string{}
-		collect(h.Root, found)
+		collect(image.Salvage(t).Root, found)
 		for path, s := range found {
 			all[image.Name+`\`+path] = s
 		}
