@@ -10,6 +10,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/builder/golden"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/provisioner/driver"
 	"github.com/winbake/packer-plugin-winbake/provisioner/registry"
 	"github.com/winbake/packer-plugin-winbake/provisioner/unattend"
 	"github.com/winbake/packer-plugin-winbake/version"
@@ -19,6 +20,7 @@ func main() {
 	bake.LimitMemory()
 	set := plugin.NewSet()
 	set.RegisterBuilder("golden", new(golden.Builder))
+	set.RegisterProvisioner("driver", new(driver.Provisioner))
 	set.RegisterProvisioner("registry", new(registry.Provisioner))
 	set.RegisterProvisioner("unattend", new(unattend.Provisioner))
 	set.SetVersion(version.PluginVersion)

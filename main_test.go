@@ -323,12 +323,18 @@ func checkVolume(t *testing.T, out, path string, want []byte) {
 // windowsVolume returns the path of a copy of the Windows volume on the raw disk in out.
 func windowsVolume(t *testing.T, out string) string {
 	t.Helper()
+	return copyVolume(t, filepath.Join(out, "manifest.json"), filepath.Join(out, "x.raw"))
+}
+
+// copyVolume copies the Windows volume off a raw disk.
+func copyVolume(t *testing.T, manifest, raw string) string {
+	t.Helper()
 	var m bake.Manifest
-	if err := json.Unmarshal(readFile(t, filepath.Join(out, "manifest.json")), &m); err != nil {
+	if err := json.Unmarshal(readFile(t, manifest), &m); err != nil {
 		t.Fatal(err)
 	}
 	windows := m.Disk.Partitions[len(m.Disk.Partitions)-1]
-	disk, err := os.Open(filepath.Join(out, "x.raw"))
+	disk, err := os.Open(raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,15 @@ export CHECKPOINT_DISABLE=1
 export PACKER_CONFIG_DIR=$build/packer PACKER_PLUGIN_PATH=$build/packer/plugins
 mkdir -p "$PACKER_CONFIG_DIR"
 
-(cd "$root" && go run ./internal/standin/makemedia -out "$build/media")
+(cd "$root" && go run ./internal/standin/makemedia -out "$build/media" -drivers "$build/drivers")
 (cd "$build" && "$packer" plugins install --force --path ./packer-plugin-winbake github.com/winbake/winbake)
 cd "$root/example/golden"
-"$packer" validate -var "media=$build/media" -var "output=$build/golden" .
-"$packer" build -force -var "media=$build/media" -var "output=$build/golden" .
+secret=$(mktemp -d) # a password for the demo, which no process list, environment or log shows
+trap 'rm -rf "$secret"' EXIT
+(umask 077 && printf 'password = "Demo-%s"\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')" >"$secret/demo.pkrvars.hcl")
+variables=(-var-file "$secret/demo.pkrvars.hcl" -var "media=$build/media" -var "drivers=$build/drivers" -var "output=$build/golden")
+"$packer" validate "${variables[@]}" .
+"$packer" build -force "${variables[@]}" .
 
 cat <<TEXT
 

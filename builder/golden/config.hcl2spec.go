@@ -11,34 +11,41 @@ import (
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
-	PackerBuildName     *string                    `mapstructure:"packer_build_name" cty:"packer_build_name" hcl:"packer_build_name"`
-	PackerBuilderType   *string                    `mapstructure:"packer_builder_type" cty:"packer_builder_type" hcl:"packer_builder_type"`
-	PackerCoreVersion   *string                    `mapstructure:"packer_core_version" cty:"packer_core_version" hcl:"packer_core_version"`
-	PackerDebug         *bool                      `mapstructure:"packer_debug" cty:"packer_debug" hcl:"packer_debug"`
-	PackerForce         *bool                      `mapstructure:"packer_force" cty:"packer_force" hcl:"packer_force"`
-	PackerOnError       *string                    `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
-	PackerUserVars      map[string]string          `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
-	PackerSensitiveVars []string                   `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
-	Media               *string                    `mapstructure:"media" required:"true" cty:"media" hcl:"media"`
-	Image               *string                    `mapstructure:"image" cty:"image" hcl:"image"`
-	MediaChecksum       *string                    `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
-	Size                *string                    `mapstructure:"size" cty:"size" hcl:"size"`
-	Firmware            *string                    `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
-	BootDevices         *string                    `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
-	Label               *string                    `mapstructure:"label" cty:"label" hcl:"label"`
-	Locale              *string                    `mapstructure:"locale" cty:"locale" hcl:"locale"`
-	Compact             *string                    `mapstructure:"compact" cty:"compact" hcl:"compact"`
-	UefiCA2023          *bool                      `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
-	Formats             []string                   `mapstructure:"formats" cty:"formats" hcl:"formats"`
-	OutputDirectory     *string                    `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
-	OutputName          *string                    `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
-	SkipChecksums       *bool                      `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
-	VerifyContents      *bool                      `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
-	Tags                map[string]string          `mapstructure:"tags" cty:"tags" hcl:"tags"`
-	BuildTime           *string                    `mapstructure:"build_time" cty:"build_time" hcl:"build_time"`
-	Seed                *string                    `mapstructure:"seed" cty:"seed" hcl:"seed"`
-	Paging              *bool                      `mapstructure:"paging" cty:"paging" hcl:"paging"`
-	PagingFile          *settings.FlatPagingConfig `mapstructure:"paging_file" cty:"paging_file" hcl:"paging_file"`
+	PackerBuildName     *string                           `mapstructure:"packer_build_name" cty:"packer_build_name" hcl:"packer_build_name"`
+	PackerBuilderType   *string                           `mapstructure:"packer_builder_type" cty:"packer_builder_type" hcl:"packer_builder_type"`
+	PackerCoreVersion   *string                           `mapstructure:"packer_core_version" cty:"packer_core_version" hcl:"packer_core_version"`
+	PackerDebug         *bool                             `mapstructure:"packer_debug" cty:"packer_debug" hcl:"packer_debug"`
+	PackerForce         *bool                             `mapstructure:"packer_force" cty:"packer_force" hcl:"packer_force"`
+	PackerOnError       *string                           `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
+	PackerUserVars      map[string]string                 `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
+	PackerSensitiveVars []string                          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
+	Media               *string                           `mapstructure:"media" required:"true" cty:"media" hcl:"media"`
+	Image               *string                           `mapstructure:"image" cty:"image" hcl:"image"`
+	MediaChecksum       *string                           `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
+	Size                *string                           `mapstructure:"size" cty:"size" hcl:"size"`
+	Firmware            *string                           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
+	BootDevices         *string                           `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
+	Label               *string                           `mapstructure:"label" cty:"label" hcl:"label"`
+	Locale              *string                           `mapstructure:"locale" cty:"locale" hcl:"locale"`
+	Compact             *string                           `mapstructure:"compact" cty:"compact" hcl:"compact"`
+	UefiCA2023          *bool                             `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
+	Formats             []string                          `mapstructure:"formats" cty:"formats" hcl:"formats"`
+	OutputDirectory     *string                           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
+	OutputName          *string                           `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
+	SkipChecksums       *bool                             `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
+	VerifyContents      *bool                             `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
+	Tags                map[string]string                 `mapstructure:"tags" cty:"tags" hcl:"tags"`
+	BuildTime           *string                           `mapstructure:"build_time" cty:"build_time" hcl:"build_time"`
+	Seed                *string                           `mapstructure:"seed" cty:"seed" hcl:"seed"`
+	Hostname            *string                           `mapstructure:"hostname" cty:"hostname" hcl:"hostname"`
+	TimeZone            *string                           `mapstructure:"time_zone" cty:"time_zone" hcl:"time_zone"`
+	SANPolicy           *string                           `mapstructure:"san_policy" cty:"san_policy" hcl:"san_policy"`
+	Paging              *bool                             `mapstructure:"paging" cty:"paging" hcl:"paging"`
+	PagingFile          *settings.FlatPagingConfig        `mapstructure:"paging_file" cty:"paging_file" hcl:"paging_file"`
+	RemoteDesktop       *settings.FlatRemoteDesktopConfig `mapstructure:"remote_desktop" cty:"remote_desktop" hcl:"remote_desktop"`
+	OpenSSH             *settings.FlatOpenSSHConfig       `mapstructure:"openssh" cty:"openssh" hcl:"openssh"`
+	FirewallRules       []settings.FlatFirewallRuleConfig `mapstructure:"firewall_rule" cty:"firewall_rule" hcl:"firewall_rule"`
+	EnableFirewallRules []string                          `mapstructure:"enable_firewall_rules" cty:"enable_firewall_rules" hcl:"enable_firewall_rules"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -79,8 +86,15 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"tags":                       &hcldec.AttrSpec{Name: "tags", Type: cty.Map(cty.String), Required: false},
 		"build_time":                 &hcldec.AttrSpec{Name: "build_time", Type: cty.String, Required: false},
 		"seed":                       &hcldec.AttrSpec{Name: "seed", Type: cty.String, Required: false},
+		"hostname":                   &hcldec.AttrSpec{Name: "hostname", Type: cty.String, Required: false},
+		"time_zone":                  &hcldec.AttrSpec{Name: "time_zone", Type: cty.String, Required: false},
+		"san_policy":                 &hcldec.AttrSpec{Name: "san_policy", Type: cty.String, Required: false},
 		"paging":                     &hcldec.AttrSpec{Name: "paging", Type: cty.Bool, Required: false},
 		"paging_file":                &hcldec.BlockSpec{TypeName: "paging_file", Nested: hcldec.ObjectSpec((*settings.FlatPagingConfig)(nil).HCL2Spec())},
+		"remote_desktop":             &hcldec.BlockSpec{TypeName: "remote_desktop", Nested: hcldec.ObjectSpec((*settings.FlatRemoteDesktopConfig)(nil).HCL2Spec())},
+		"openssh":                    &hcldec.BlockSpec{TypeName: "openssh", Nested: hcldec.ObjectSpec((*settings.FlatOpenSSHConfig)(nil).HCL2Spec())},
+		"firewall_rule":              &hcldec.BlockListSpec{TypeName: "firewall_rule", Nested: hcldec.ObjectSpec((*settings.FlatFirewallRuleConfig)(nil).HCL2Spec())},
+		"enable_firewall_rules":      &hcldec.AttrSpec{Name: "enable_firewall_rules", Type: cty.List(cty.String), Required: false},
 	}
 	return s
 }

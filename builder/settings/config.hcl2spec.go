@@ -10,8 +10,15 @@ import (
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
-	Paging     *bool             `mapstructure:"paging" cty:"paging" hcl:"paging"`
-	PagingFile *FlatPagingConfig `mapstructure:"paging_file" cty:"paging_file" hcl:"paging_file"`
+	Hostname            *string                  `mapstructure:"hostname" cty:"hostname" hcl:"hostname"`
+	TimeZone            *string                  `mapstructure:"time_zone" cty:"time_zone" hcl:"time_zone"`
+	SANPolicy           *string                  `mapstructure:"san_policy" cty:"san_policy" hcl:"san_policy"`
+	Paging              *bool                    `mapstructure:"paging" cty:"paging" hcl:"paging"`
+	PagingFile          *FlatPagingConfig        `mapstructure:"paging_file" cty:"paging_file" hcl:"paging_file"`
+	RemoteDesktop       *FlatRemoteDesktopConfig `mapstructure:"remote_desktop" cty:"remote_desktop" hcl:"remote_desktop"`
+	OpenSSH             *FlatOpenSSHConfig       `mapstructure:"openssh" cty:"openssh" hcl:"openssh"`
+	FirewallRules       []FlatFirewallRuleConfig `mapstructure:"firewall_rule" cty:"firewall_rule" hcl:"firewall_rule"`
+	EnableFirewallRules []string                 `mapstructure:"enable_firewall_rules" cty:"enable_firewall_rules" hcl:"enable_firewall_rules"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -26,8 +33,93 @@ func (*Config) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec }
 // The decoded values from this spec will then be applied to a FlatConfig.
 func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
-		"paging":      &hcldec.AttrSpec{Name: "paging", Type: cty.Bool, Required: false},
-		"paging_file": &hcldec.BlockSpec{TypeName: "paging_file", Nested: hcldec.ObjectSpec((*FlatPagingConfig)(nil).HCL2Spec())},
+		"hostname":              &hcldec.AttrSpec{Name: "hostname", Type: cty.String, Required: false},
+		"time_zone":             &hcldec.AttrSpec{Name: "time_zone", Type: cty.String, Required: false},
+		"san_policy":            &hcldec.AttrSpec{Name: "san_policy", Type: cty.String, Required: false},
+		"paging":                &hcldec.AttrSpec{Name: "paging", Type: cty.Bool, Required: false},
+		"paging_file":           &hcldec.BlockSpec{TypeName: "paging_file", Nested: hcldec.ObjectSpec((*FlatPagingConfig)(nil).HCL2Spec())},
+		"remote_desktop":        &hcldec.BlockSpec{TypeName: "remote_desktop", Nested: hcldec.ObjectSpec((*FlatRemoteDesktopConfig)(nil).HCL2Spec())},
+		"openssh":               &hcldec.BlockSpec{TypeName: "openssh", Nested: hcldec.ObjectSpec((*FlatOpenSSHConfig)(nil).HCL2Spec())},
+		"firewall_rule":         &hcldec.BlockListSpec{TypeName: "firewall_rule", Nested: hcldec.ObjectSpec((*FlatFirewallRuleConfig)(nil).HCL2Spec())},
+		"enable_firewall_rules": &hcldec.AttrSpec{Name: "enable_firewall_rules", Type: cty.List(cty.String), Required: false},
+	}
+	return s
+}
+
+// FlatFirewallRuleConfig is an auto-generated flat version of FirewallRuleConfig.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatFirewallRuleConfig struct {
+	Name            *string  `mapstructure:"name" required:"true" cty:"name" hcl:"name"`
+	DisplayName     *string  `mapstructure:"display_name" cty:"display_name" hcl:"display_name"`
+	Description     *string  `mapstructure:"description" cty:"description" hcl:"description"`
+	Group           *string  `mapstructure:"group" cty:"group" hcl:"group"`
+	Direction       *string  `mapstructure:"direction" cty:"direction" hcl:"direction"`
+	Action          *string  `mapstructure:"action" cty:"action" hcl:"action"`
+	Protocol        *string  `mapstructure:"protocol" cty:"protocol" hcl:"protocol"`
+	LocalPorts      []string `mapstructure:"local_ports" cty:"local_ports" hcl:"local_ports"`
+	RemotePorts     []string `mapstructure:"remote_ports" cty:"remote_ports" hcl:"remote_ports"`
+	LocalAddresses  []string `mapstructure:"local_addresses" cty:"local_addresses" hcl:"local_addresses"`
+	RemoteAddresses []string `mapstructure:"remote_addresses" cty:"remote_addresses" hcl:"remote_addresses"`
+	Program         *string  `mapstructure:"program" cty:"program" hcl:"program"`
+	Service         *string  `mapstructure:"service" cty:"service" hcl:"service"`
+	Profiles        []string `mapstructure:"profiles" cty:"profiles" hcl:"profiles"`
+}
+
+// FlatMapstructure returns a new FlatFirewallRuleConfig.
+// FlatFirewallRuleConfig is an auto-generated flat version of FirewallRuleConfig.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*FirewallRuleConfig) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatFirewallRuleConfig)
+}
+
+// HCL2Spec returns the hcl spec of a FirewallRuleConfig.
+// This spec is used by HCL to read the fields of FirewallRuleConfig.
+// The decoded values from this spec will then be applied to a FlatFirewallRuleConfig.
+func (*FlatFirewallRuleConfig) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"name":             &hcldec.AttrSpec{Name: "name", Type: cty.String, Required: false},
+		"display_name":     &hcldec.AttrSpec{Name: "display_name", Type: cty.String, Required: false},
+		"description":      &hcldec.AttrSpec{Name: "description", Type: cty.String, Required: false},
+		"group":            &hcldec.AttrSpec{Name: "group", Type: cty.String, Required: false},
+		"direction":        &hcldec.AttrSpec{Name: "direction", Type: cty.String, Required: false},
+		"action":           &hcldec.AttrSpec{Name: "action", Type: cty.String, Required: false},
+		"protocol":         &hcldec.AttrSpec{Name: "protocol", Type: cty.String, Required: false},
+		"local_ports":      &hcldec.AttrSpec{Name: "local_ports", Type: cty.List(cty.String), Required: false},
+		"remote_ports":     &hcldec.AttrSpec{Name: "remote_ports", Type: cty.List(cty.String), Required: false},
+		"local_addresses":  &hcldec.AttrSpec{Name: "local_addresses", Type: cty.List(cty.String), Required: false},
+		"remote_addresses": &hcldec.AttrSpec{Name: "remote_addresses", Type: cty.List(cty.String), Required: false},
+		"program":          &hcldec.AttrSpec{Name: "program", Type: cty.String, Required: false},
+		"service":          &hcldec.AttrSpec{Name: "service", Type: cty.String, Required: false},
+		"profiles":         &hcldec.AttrSpec{Name: "profiles", Type: cty.List(cty.String), Required: false},
+	}
+	return s
+}
+
+// FlatOpenSSHConfig is an auto-generated flat version of OpenSSHConfig.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatOpenSSHConfig struct {
+	Source         *string  `mapstructure:"source" cty:"source" hcl:"source"`
+	Port           *int     `mapstructure:"port" cty:"port" hcl:"port"`
+	AuthorizedKeys []string `mapstructure:"authorized_keys" cty:"authorized_keys" hcl:"authorized_keys"`
+	DefaultShell   *string  `mapstructure:"default_shell" cty:"default_shell" hcl:"default_shell"`
+}
+
+// FlatMapstructure returns a new FlatOpenSSHConfig.
+// FlatOpenSSHConfig is an auto-generated flat version of OpenSSHConfig.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*OpenSSHConfig) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatOpenSSHConfig)
+}
+
+// HCL2Spec returns the hcl spec of a OpenSSHConfig.
+// This spec is used by HCL to read the fields of OpenSSHConfig.
+// The decoded values from this spec will then be applied to a FlatOpenSSHConfig.
+func (*FlatOpenSSHConfig) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"source":          &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
+		"port":            &hcldec.AttrSpec{Name: "port", Type: cty.Number, Required: false},
+		"authorized_keys": &hcldec.AttrSpec{Name: "authorized_keys", Type: cty.List(cty.String), Required: false},
+		"default_shell":   &hcldec.AttrSpec{Name: "default_shell", Type: cty.String, Required: false},
 	}
 	return s
 }
@@ -55,6 +147,33 @@ func (*FlatPagingConfig) HCL2Spec() map[string]hcldec.Spec {
 		"initial": &hcldec.AttrSpec{Name: "initial", Type: cty.String, Required: false},
 		"maximum": &hcldec.AttrSpec{Name: "maximum", Type: cty.String, Required: false},
 		"drive":   &hcldec.AttrSpec{Name: "drive", Type: cty.String, Required: false},
+	}
+	return s
+}
+
+// FlatRemoteDesktopConfig is an auto-generated flat version of RemoteDesktopConfig.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatRemoteDesktopConfig struct {
+	NLA    *bool `mapstructure:"nla" cty:"nla" hcl:"nla"`
+	Port   *int  `mapstructure:"port" cty:"port" hcl:"port"`
+	Shadow *bool `mapstructure:"shadow" cty:"shadow" hcl:"shadow"`
+}
+
+// FlatMapstructure returns a new FlatRemoteDesktopConfig.
+// FlatRemoteDesktopConfig is an auto-generated flat version of RemoteDesktopConfig.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*RemoteDesktopConfig) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatRemoteDesktopConfig)
+}
+
+// HCL2Spec returns the hcl spec of a RemoteDesktopConfig.
+// This spec is used by HCL to read the fields of RemoteDesktopConfig.
+// The decoded values from this spec will then be applied to a FlatRemoteDesktopConfig.
+func (*FlatRemoteDesktopConfig) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"nla":    &hcldec.AttrSpec{Name: "nla", Type: cty.Bool, Required: false},
+		"port":   &hcldec.AttrSpec{Name: "port", Type: cty.Number, Required: false},
+		"shadow": &hcldec.AttrSpec{Name: "shadow", Type: cty.Bool, Required: false},
 	}
 	return s
 }

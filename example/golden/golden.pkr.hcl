@@ -20,6 +20,19 @@ variable "image" {
   description = "The image in it: edition, name or index."
 }
 
+variable "drivers" {
+  type        = string
+  default     = ""
+  description = "A folder with a driver package, such as virtio-win's viostor/2k22/amd64. None if empty."
+}
+
+variable "password" {
+  type        = string
+  default     = ""
+  sensitive   = true
+  description = "The Administrator's password; best from a file: -var-file=secret.pkrvars.hcl. None is set if empty."
+}
+
 variable "output" {
   type    = string
   default = "output"
@@ -31,6 +44,17 @@ source "winbake-golden" "standin" {
   size  = "2GiB"
   label = "Windows"
   tags  = { service = "example" }
+
+  # What everybody sets, in the source itself.
+  hostname  = "example"
+  time_zone = "W. Europe Standard Time"
+  paging    = false
+  remote_desktop {}
+  firewall_rule {
+    name        = "example-web"
+    protocol    = "tcp"
+    local_ports = ["80", "443"]
+  }
 }
 
 build {
@@ -39,7 +63,7 @@ build {
     firmware         = "bios"
     formats          = ["raw", "vhd"]
     output_directory = "${var.output}/bios"
-    output_name         = "standin-bios"
+    output_name      = "standin-bios"
   }
 
   source "winbake-golden.standin" {
@@ -47,7 +71,7 @@ build {
     firmware         = "uefi"
     formats          = ["raw"]
     output_directory = "${var.output}/uefi"
-    output_name         = "standin-uefi"
+    output_name      = "standin-uefi"
   }
 
   source "winbake-golden.standin" {
@@ -67,6 +91,47 @@ build {
   provisioner "file" {
     source      = "${path.root}/files/web"
     destination = "C:/inetpub"
+  }
+
+  provisioner "winbake-registry" {
+    reg_files = ["${path.root}/files/hardening.reg"]
+
+    set {
+      key   = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation"
+      name  = "RealTimeIsUniversal"
+      type  = "REG_DWORD"
+      value = "1"
+    }
+    set {
+      key    = "HKLM\\SOFTWARE\\Example"
+      name   = "Servers"
+      type   = "REG_MULTI_SZ"
+      values = ["a.example.com", "b.example.com"]
+    }
+    delete {
+      key = "HKLM\\SOFTWARE\\Policies"
+    }
+  }
+
+  dynamic "provisioner" {
+    labels   = ["winbake-driver"]
+    for_each = var.drivers == "" ? [] : [var.drivers]
+    content {
+      paths   = [provisioner.value]
+      targets = ["os", "winre"]
+    }
+  }
+
+  provisioner "winbake-unattend" {
+    administrator_password = var.password
+    skip_oobe              = true
+    input_locale           = "de-DE"
+    setup_complete         = "${path.root}/files/setup.cmd"
+
+    run_synchronous {
+      command     = "cmd.exe /c echo specialize"
+      description = "An example"
+    }
   }
 
   provisioner "file" {

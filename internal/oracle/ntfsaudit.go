@@ -22,6 +22,26 @@ func NTFSSecAudit(t testing.TB, v Volume) {
 	verdict(t, ntfsSecAudit(v.File(t)))
 }
 
+// NTFSSecurity returns what ntfssecaudit says of the security descriptor of a file, in its own words.
+// Paths begin with '/'.
+func NTFSSecurity(t testing.TB, image, path string) string {
+	t.Helper()
+	Need(t, "ntfssecaudit")
+	if err := mayAudit(); err != nil {
+		Missing(t, "%v", err)
+	}
+	program, args := auditCommand("-vv", image, path)
+	return Run(t, program, args...)
+}
+
+// auditCommand is a call of ntfssecaudit, as root or what passes for it.
+func auditCommand(args ...string) (string, []string) {
+	if os.Getuid() == 0 {
+		return "ntfssecaudit", args
+	}
+	return "unshare", append([]string{"-r", "ntfssecaudit"}, args...)
+}
+
 // mayAudit says why ntfssecaudit will refuse.
 func mayAudit() error {
 	if os.Getuid() == 0 {
@@ -80,11 +100,8 @@ var (
 
 // auditOnce runs ntfssecaudit, whose exit code does not tell everything.
 func auditOnce(image string) error {
-	command := []string{"ntfssecaudit", "-a", image}
-	if os.Getuid() != 0 {
-		command = append([]string{"unshare", "-r"}, command...)
-	}
-	out, stderr, err := Try(command[0], command[1:]...)
+	program, args := auditCommand("-a", image)
+	out, stderr, err := Try(program, args...)
 	said := tail(out, 40) + stderr
 	entries, faults := countsByList(secEntries, out), countsByList(secErrors, out)
 	for _, list := range []string{"$SDS-1", "$SDS-2", "$SII", "$SDH"} {

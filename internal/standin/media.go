@@ -21,10 +21,15 @@ const reAgentXML = "<?xml version='1.0' encoding='utf-8'?>\r\n<WindowsRE version
 
 // recovery nests a WIM in the image, as Windows keeps its recovery environment.
 func (b *builder) recovery() {
-	re := &builder{t: tree.New(stamp), o: b.o}
+	re := &builder{t: tree.New(stamp), o: b.o, preinstallation: true}
 	re.t.Root.Security = re.t.AddSecurity(rootSecurity)
 	re.hives()
-	re.file("Windows/System32/winload.efi", program("winload.efi", 60<<10))
+	for _, name := range []string{"ntoskrnl.exe", "hal.dll", "winload.exe", "winload.efi"} {
+		re.installer(re.file("Windows/System32/"+name, re.executable(name, 60<<10)))
+	}
+	re.file("Windows/System32/winpeshl.ini", []byte("[LaunchApp]\r\nAppPath=X:\\sources\\recovery\\RecEnv.exe\r\n"))
+	re.dir("Windows/System32/DriverStore/FileRepository")
+	re.dir("Windows/INF")
 	re.file("sources/recovery/RecEnv.exe", program("RecEnv.exe", 200<<10))
 	data, err := wimBytes(imageSource(re, 1, "Microsoft Windows Recovery Environment (stand-in)", "WindowsPE"))
 	if err = errors.Join(err, re.err); err != nil && b.err == nil {
@@ -49,12 +54,13 @@ func wimBytes(source wim.ImageSource) ([]byte, error) {
 
 func imageSource(b *builder, index int, name, installation string) wim.ImageSource {
 	flags := map[string]string{"Server Core": "ServerStandardCore", "Server": "ServerStandard", "WindowsPE": "9"}[installation]
+	v := b.version()
 	return wim.ImageSource{Tree: b.t, Info: wim.Image{
 		Index: index, Name: name, Description: name, DisplayName: name, DisplayDescription: "Has no byte of Windows in it.",
 		Flags: flags, Created: stamp, Modified: stamp,
 		ProductName: productName, EditionID: "ServerStandard", InstallationType: installation,
 		ProductType: "ServerNT", ProductSuite: "Terminal Server", SystemRoot: "WINDOWS", Arch: "amd64",
-		Version:   wim.Version{Major: 10, Minor: 0, Build: uint64(b.o.Build), SPBuild: 587, Branch: "standin"},
+		Version:   wim.Version{Major: uint64(v.Major), Minor: uint64(v.Minor), Build: uint64(b.o.Build), SPBuild: uint64(v.Revision), Branch: "standin"},
 		Languages: []string{"en-US"}, DefaultLanguage: "en-US",
 	}}
 }

@@ -47,6 +47,8 @@ type builder struct {
 	t   *tree.Tree
 	o   Options
 	err error
+	// preinstallation says that the tree is a Windows PE, which starts from a WIM.
+	preinstallation bool
 }
 
 // Windows returns the tree of the stand-in's Windows volume.
@@ -122,8 +124,7 @@ func (b *builder) programs() {
 
 // executable is a program with headers and a version resource, and filler behind them.
 func (b *builder) executable(name string, n int) []byte {
-	v := pe.Version{Major: 10, Build: uint16(b.o.Build), Revision: 587}
-	return append(pe.Stub(pe.AMD64, v), program(name, n)...)
+	return append(pe.Stub(pe.AMD64, b.version()), program(name, n)...)
 }
 
 func (b *builder) system32() {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/hashicorp/packer-plugin-sdk/template/config"
+	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -38,6 +40,19 @@ func wrongBuilder(why string) error {
 	}
 	return fault.Invalidf("this provisioner changes images that are not running, and works only with winbake's builders (%s): %s; "+
 		"use only = [...] to keep it to them", strings.Join(names, ", "), why)
+}
+
+// Prepare decodes the configuration of a provisioner into c, and returns every mistake that problems then
+// finds at once.
+func Prepare(c any, ctx *interpolate.Context, name string, raws []any, problems func() []error) error {
+	err := config.Decode(c, &config.DecodeOpts{PluginType: "winbake." + name, Interpolate: true, InterpolateContext: ctx}, raws...)
+	if err != nil {
+		return err
+	}
+	if found := problems(); len(found) > 0 {
+		return &packersdk.MultiError{Errors: found}
+	}
+	return nil
 }
 
 // Edits has the builder make the edits, all of them in one go, and shows what it has to say. Nothing is

@@ -8,8 +8,6 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
-	"github.com/hashicorp/packer-plugin-sdk/template/config"
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
@@ -64,19 +62,7 @@ type DeleteConfig struct {
 
 // Prepare reads the configuration and returns every mistake at once. It opens no file.
 func (c *Config) Prepare(raws ...any) error {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType:         "winbake.registry",
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
-	if err != nil {
-		return err
-	}
-	problems := c.problems()
-	if len(problems) == 0 {
-		return nil
-	}
-	return &packersdk.MultiError{Errors: problems}
+	return deliver.Prepare(c, &c.ctx, "registry", raws, c.problems)
 }
 
 func (c *Config) problems() []error {

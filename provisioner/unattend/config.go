@@ -4,7 +4,6 @@
 package unattend
 
 import (
-	"errors"
 	"os"
 	"strings"
 
@@ -118,32 +117,17 @@ type FirstLogonConfig struct {
 
 // Prepare reads the configuration and returns every mistake at once. It opens no file.
 func (c *Config) Prepare(raws ...any) error {
-	err := config.Decode(c, &config.DecodeOpts{
-		PluginType:         "winbake.unattend",
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
-	if err != nil {
-		return err
-	}
-	packersdk.LogSecretFilter.Set(c.AdministratorPassword, c.ProductKey)
-	problems := c.problems()
-	if len(problems) == 0 {
-		return nil
-	}
-	return &packersdk.MultiError{Errors: problems}
+	return deliver.Prepare(c, &c.ctx, "unattend", raws, c.problems)
 }
 
 func (c *Config) problems() []error {
+	packersdk.LogSecretFilter.Set(c.AdministratorPassword, c.ProductKey)
 	if err := deliver.CheckBuilder(c.PackerConfig); err != nil {
 		return []error{err}
 	}
 	var problems []error
 	if c.SetupComplete != "" && len(c.SetupCompleteInline) > 0 {
 		problems = append(problems, fault.Invalidf("setup_complete: give either a file or setup_complete_inline, not both"))
-	}
-	if len(c.Components) > 0 && c.File == "" {
-		problems = append(problems, fault.Invalidf("components: they are for an answer file of yours; give file"))
 	}
 	answers := edit.AnswerFile{Settings: c.settings()}
 	if c.File != "" || c.hasScript() && answers.Settings.IsZero() {
@@ -157,8 +141,11 @@ func (c *Config) problems() []error {
 
 // unjoin returns the errors that errors.Join has put together, for a list of problems.
 func unjoin(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	//nolint:errorlint // the outermost error is what counts
+	switch joined := err.(type) {
+	case *fault.Error: // which unwraps to its class and cause
+		return []error{err}
+	case interface{ Unwrap() []error }:
 		return joined.Unwrap()
 	}
 	return []error{err}

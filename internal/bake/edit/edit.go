@@ -108,14 +108,21 @@ func Apply(ctx context.Context, t *tree.Tree, store Store, items []Item) (notes 
 
 // kinds are the names of the edits in JSON.
 var kinds = map[string]func() Edit{
-	"set-value":      func() Edit { return new(SetValue) },
-	"create-key":     func() Edit { return new(CreateKey) },
-	"delete-value":   func() Edit { return new(DeleteValue) },
-	"delete-key":     func() Edit { return new(DeleteKey) },
-	"answer-file":    func() Edit { return new(AnswerFile) },
-	"setup-complete": func() Edit { return new(SetupComplete) },
-	"hostname":       func() Edit { return new(Hostname) },
-	"paging":         func() Edit { return new(Paging) },
+	"set-value":             func() Edit { return new(SetValue) },
+	"create-key":            func() Edit { return new(CreateKey) },
+	"delete-value":          func() Edit { return new(DeleteValue) },
+	"delete-key":            func() Edit { return new(DeleteKey) },
+	"paging":                func() Edit { return new(Paging) },
+	"driver":                func() Edit { return new(Driver) },
+	"answer-file":           func() Edit { return new(AnswerFile) },
+	"setup-complete":        func() Edit { return new(SetupComplete) },
+	"hostname":              func() Edit { return new(Hostname) },
+	"time-zone":             func() Edit { return new(TimeZone) },
+	"san-policy":            func() Edit { return new(SANPolicy) },
+	"remote-desktop":        func() Edit { return new(RemoteDesktop) },
+	"openssh":               func() Edit { return new(OpenSSH) },
+	"firewall-rule":         func() Edit { return new(FirewallRule) },
+	"enable-firewall-rules": func() Edit { return new(EnableFirewallRules) },
 }
 
 // kindOf finds the name of an edit's type.

@@ -27,24 +27,14 @@ func (e *AnswerFile) Validate() error {
 
 // Apply checks the file and puts it into the image.
 func (e *AnswerFile) Apply(i *Image) error {
+	if e.Content != nil && i.Tree.Find(unattend.Path) != nil {
+		i.Note("The answer file replaces the one that the image had.")
+	}
 	target, err := i.target()
 	if err != nil {
 		return err
 	}
-	content := e.Content
-	if content == nil {
-		if content, err = unattend.Read(i.Tree); err != nil {
-			return err
-		}
-	} else if i.Tree.Find(unattend.Path) != nil {
-		i.Note("The answer file replaces the one that the image had.")
-	}
-	switch {
-	case content == nil:
-		content, err = unattend.New(e.Settings, target)
-	case !e.Settings.IsZero():
-		content, err = unattend.Merge(content, e.Settings, target)
-	}
+	content, err := e.merged(i, target)
 	if err != nil {
 		return err
 	}
@@ -52,11 +42,42 @@ func (e *AnswerFile) Apply(i *Image) error {
 	if err != nil {
 		return err
 	}
+	other, err := i.Registry.DeleteValue(`HKLM\SYSTEM\Setup`, "UnattendFile")
+	if err != nil {
+		return err
+	}
+	if other {
+		i.Note("The registry named another answer file (UnattendFile), which Windows would have used instead; it no longer does.")
+	}
 	notes, err := unattend.Install(i.Tree, content)
 	for _, n := range append(warnings, notes...) {
 		i.Note("Answer file: %s", n)
 	}
 	return err
+}
+
+// merged is the file with the settings in it.
+func (e *AnswerFile) merged(i *Image, target unattend.Target) (content []byte, err error) {
+	if content = e.Content; content == nil {
+		content, err = unattend.Read(i.Tree)
+	}
+	switch {
+	case err != nil || e.Settings.IsZero():
+		return content, err
+	case content == nil:
+		return unattend.New(e.Settings, target)
+	}
+	return unattend.Merge(content, e.Settings, target)
+}
+
+// answer puts a setting into the answer file as well, if the first boot is still to come: it would
+// overwrite what is in the registry.
+func (i *Image) answer(s unattend.Settings) error {
+	waits, err := i.Registry.AwaitsFirstBoot()
+	if err != nil || !waits {
+		return err
+	}
+	return (&AnswerFile{Settings: s}).Apply(i)
 }
 
 // target is the Windows of the image, as answer files name it.
@@ -93,9 +114,8 @@ func (e *Hostname) Validate() error { return hostname.Validate(e.Name) }
 
 // Apply sets the name.
 func (e *Hostname) Apply(i *Image) error {
-	target, err := i.target()
-	if err != nil {
+	if err := hostname.Apply(i.Registry, e.Name); err != nil {
 		return err
 	}
-	return hostname.Apply(i.Tree, i.Registry, target, e.Name)
+	return i.answer(unattend.Settings{ComputerName: e.Name})
 }

@@ -49,11 +49,11 @@ type parser struct {
 // header reads the first line. Windows takes nothing before it but blanks.
 func (p *parser) header() error {
 	first := p.text[:p.lineEnd()]
-	switch word := strings.Trim(first, " \t"); {
-	case word == header5:
-	case word == header4:
+	switch strings.Trim(first, " \t") {
+	case header5:
+	case header4:
 		p.ansi = true
-	case word == "REGEDIT":
+	case "REGEDIT":
 		return fault.In("line 1", fault.Unsupportedf(fault.NoOffset, "this is a file of Windows 3.1: winbake reads %q and %q", header5, header4))
 	default:
 		return p.errorf("expected %q or %q: this is no .reg file, or something stands before its header", header5, header4)

@@ -86,26 +86,33 @@ func hiveOf(t testing.TB, ops []Op, prefix string) oracle.Hive {
 // contentOf lists what a hive holds.
 func contentOf(h *regf.Hive) oracle.Hive {
 	out := oracle.Hive{}
-	walk(h.Root, func(k *regf.Key) {
-		values := map[string]oracle.HiveValue{}
-		for _, v := range k.Values() {
-			values[v.Name] = oracle.HiveValue{Type: uint32(v.Type), Data: v.Data}
-		}
-		out[k.Path()] = values
-	})
+	walk(h.Root, func(k *regf.Key) { out[k.Path()] = valuesOf(k) })
 	return out
+}
+
+func valuesOf(k *regf.Key) map[string]oracle.HiveValue {
+	values := map[string]oracle.HiveValue{}
+	for _, v := range k.Values() {
+		values[v.Name] = oracle.HiveValue{Type: uint32(v.Type), Data: v.Data}
+	}
+	return values
 }
 
 // opsOf are the operations that make what a hive holds, with prefix before the paths.
 func opsOf(h *regf.Hive, prefix string) []Op {
 	var ops []Op
 	walk(h.Root, func(k *regf.Key) {
-		path := strings.TrimSuffix(prefix+`\`+k.Path(), `\`)
-		ops = append(ops, Op{Kind: CreateKey, Key: path})
-		for _, v := range k.Values() {
-			ops = append(ops, Op{Kind: SetValue, Key: path, Name: v.Name, Type: uint32(v.Type), Data: v.Data})
-		}
+		ops = append(ops, keyOps(k, strings.TrimSuffix(prefix+`\`+k.Path(), `\`))...)
 	})
+	return ops
+}
+
+// keyOps are the operations that make a key and its values at a path.
+func keyOps(k *regf.Key, path string) []Op {
+	ops := []Op{{Kind: CreateKey, Key: path}}
+	for _, v := range k.Values() {
+		ops = append(ops, Op{Kind: SetValue, Key: path, Name: v.Name, Type: uint32(v.Type), Data: v.Data})
+	}
 	return ops
 }
 

@@ -112,6 +112,9 @@ func (f *File) BootIndex() int { return int(f.header.BootIndex) }
 // when it writes to an NTFS volume, this package changes no target.
 func (f *File) RPFix() bool { return f.header.Flags&flagRPFix != 0 }
 
+// Integrity says whether the file has an integrity table, which Verify checks.
+func (f *File) Integrity() bool { return f.header.Integrity.Size > 0 }
+
 // Blobs returns the number of distinct contents and the sum of their uncompressed sizes.
 func (f *File) Blobs() (count int, bytes int64) {
 	for i := range f.blobs {

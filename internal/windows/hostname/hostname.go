@@ -7,14 +7,13 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
-	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/unattend"
 )
 
 // Validate says why a computer cannot have the name.
 func Validate(name string) error {
-	if name == "*" {
+	if name == "*" || name == "" {
 		return fault.Invalidf("Windows makes up a name by itself where none is given; leave it out")
 	}
 	s := unattend.Settings{ComputerName: name}
@@ -26,10 +25,9 @@ func Validate(name string) error {
 	return err
 }
 
-// Apply gives the image the name in every control set. A Windows that has not been set up yet takes its
-// name from the answer file, and makes one up where that has none, so there the name goes into the
-// answer file, too.
-func Apply(t *tree.Tree, r *registry.Registry, target unattend.Target, name string) error {
+// Apply gives the image the name in every control set. A Windows whose first boot is still to come takes
+// its name from the answer file, and makes one up where that has none.
+func Apply(r *registry.Registry, name string) error {
 	sets, err := r.ControlSets()
 	if err != nil {
 		return err
@@ -42,34 +40,5 @@ func Apply(t *tree.Tree, r *registry.Registry, target unattend.Target, name stri
 			return err
 		}
 	}
-	waiting, err := awaitsSetup(r)
-	if err != nil || !waiting {
-		return err
-	}
-	answers, err := unattend.Read(t)
-	if err != nil {
-		return err
-	}
-	s := unattend.Settings{ComputerName: name}
-	if answers == nil {
-		answers, err = unattend.New(s, target)
-	} else {
-		answers, err = unattend.Merge(answers, s, target)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = unattend.Install(t, answers)
-	return err
-}
-
-// awaitsSetup says whether the first boot is still to come.
-func awaitsSetup(r *registry.Registry) (bool, error) {
-	k, err := r.Key(`HKLM\SYSTEM\Setup`)
-	if k == nil {
-		return false, err
-	}
-	v, _ := k.Value("SetupType")
-	n, err := v.Integer()
-	return err == nil && n != 0, nil
+	return nil
 }

@@ -145,6 +145,18 @@ func (r *Registry) ControlSets() ([]string, error) {
 	return sets, nil
 }
 
+// AwaitsFirstBoot says whether Windows is still to be set up, by an answer file or by questions, when it
+// starts next: so it is in install media and after sysprep.
+func (r *Registry) AwaitsFirstBoot() (bool, error) {
+	k, err := r.Key(`HKLM\SYSTEM\Setup`)
+	if k == nil {
+		return false, err
+	}
+	v, _ := k.Value("SetupType")
+	n, err := v.Integer()
+	return err == nil && n != 0, nil
+}
+
 // isControlSet says whether a key is a numbered control set, as against CurrentControlSet.
 func isControlSet(name string) bool {
 	digits, ok := strings.CutPrefix(strings.ToLower(name), "controlset")

@@ -61,8 +61,11 @@ type checker struct {
 
 // addf adds a problem; after maxProblems no more. No text of a setting may be among args.
 func (c *checker) addf(format string, args ...any) {
-	if len(c.problems) < maxProblems {
+	switch {
+	case len(c.problems) < maxProblems:
 		c.problems = append(c.problems, fault.Invalidf(format, args...))
+	case len(c.problems) == maxProblems:
+		c.problems = append(c.problems, fault.Invalidf("there are more problems"))
 	}
 }
 
@@ -149,7 +152,7 @@ func identityOf(name, arch string) string { return strings.ToLower(name + "/" + 
 // component checks one component. all are the identities of its pass.
 func (c *checker) component(pass string, e *etree.Element, runs bool, all map[string]bool) {
 	name, arch := attr(e, "name"), attr(e, "processorArchitecture")
-	if _, known := c.names[strings.ToLower(name)]; !known {
+	if _, known := c.names[strings.ToLower(name)]; !known && len(c.problems) <= maxProblems {
 		c.addf("pass %s: the component %.80q is not one that Microsoft documents%s", pass, name, c.suggestion(name))
 	}
 	if !slices.Contains(architectures, strings.ToLower(arch)) {

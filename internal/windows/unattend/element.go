@@ -59,30 +59,39 @@ func appendTo(e *etree.Element, name string) *etree.Element {
 	return insert(e, name, at)
 }
 
-// insert adds an element at an index of e's children, on a line of its own: Windows does not care, but
-// people read these files.
+// insert adds an element at an index of e's children, on a line of its own, indented like its siblings:
+// Windows does not care, but people read these files.
 func insert(e *etree.Element, name string, at int) *etree.Element {
+	line := lineBefore(e) + indent
+	for _, sibling := range e.ChildElements() {
+		line = lineBefore(sibling)
+		break
+	}
 	if len(e.Child) == 0 {
-		e.CreateText(lineAt(depthOf(e)))
+		e.CreateText(lineBefore(e))
 	}
 	c := etree.NewElement(name)
 	c.Space = e.Space
-	e.InsertChildAt(at, etree.NewText(lineAt(depthOf(e)+1)))
+	e.InsertChildAt(at, etree.NewText(line))
 	e.InsertChildAt(at+1, c)
 	return c
 }
 
 const indent = "    "
 
-func lineAt(depth int) string { return "\n" + strings.Repeat(indent, depth) }
-
-// depthOf is 0 for the root element.
-func depthOf(e *etree.Element) int {
-	depth := -2 // the document is an element, too
-	for ; e != nil; e = e.Parent() {
+// lineBefore is the line break and the space in front of e.
+func lineBefore(e *etree.Element) string {
+	if before := e.Index() - 1; before >= 0 && isBlank(e.Parent().Child[before]) {
+		text := e.Parent().Child[before].(*etree.CharData).Data
+		if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+			return text[i:]
+		}
+	}
+	depth := -2 // the document is an element, too; the root element's depth is 0
+	for up := e; up != nil; up = up.Parent() {
 		depth++
 	}
-	return depth
+	return "\n" + strings.Repeat(indent, depth)
 }
 
 // isBlank says whether a token is space between elements.

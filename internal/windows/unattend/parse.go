@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -144,7 +145,7 @@ func wellFormed(text []byte) error {
 		case xml.Directive:
 			return fault.Invalidf("line %d: a document type is not allowed in an answer file", line)
 		case xml.ProcInst:
-			if strings.EqualFold(t.Target, "xml") && !first {
+			if strings.EqualFold(t.Target, "xml") && (!first || t.Target != "xml") {
 				return fault.Invalidf("line %d: the XML declaration must be the first thing in the file", line)
 			}
 		case xml.CharData:
@@ -190,12 +191,10 @@ func checkNames(e *etree.Element, scope map[string]int, component string) error 
 		if child.Tag == "component" {
 			component = attr(child, "name")
 		}
-		seen := map[string]bool{}
-		for _, a := range child.Attr {
-			if seen[a.FullKey()] {
+		for i, a := range child.Attr {
+			if slices.ContainsFunc(child.Attr[:i], func(b etree.Attr) bool { return a.Space == b.Space && a.Key == b.Key }) {
 				return fault.Invalidf("in the component %.60q an element has an attribute twice", component)
 			}
-			seen[a.FullKey()] = true
 			if a.Space == "xmlns" && a.Value != "" {
 				scope[a.Key]++
 			}

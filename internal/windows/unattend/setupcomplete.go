@@ -2,6 +2,7 @@ package unattend
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -41,12 +42,6 @@ func InstallSetupComplete(t *tree.Tree, script []byte) error {
 		return err
 	}
 	count := called(present)
-	if count == 0 {
-		if err := rename(t, e, part(1)); err != nil {
-			return err
-		}
-		count = 1
-	}
 	for i := range count {
 		if other := t.Find(scriptFolder + "/" + part(i+1)); other != nil {
 			if present, err := readScript(other); err != nil || bytes.Equal(present, text) {
@@ -54,16 +49,30 @@ func InstallSetupComplete(t *tree.Tree, script []byte) error {
 			}
 		}
 	}
-	if count == maxScripts {
-		return fault.Unsupportedf(fault.NoOffset, "the image has %d setup_complete scripts already; put several into one", count)
+	if count == 0 {
+		count = 1
+		if err := errors.Join(checkFree(t, part(1)), checkFree(t, part(2))); err != nil {
+			return err
+		}
+		if err := rename(t, e, part(1)); err != nil {
+			return err
+		}
 	}
-	if err := checkFree(t, part(count+1)); err != nil {
+	return addPart(t, count+1, text)
+}
+
+// addPart writes one more script, and the one that calls all of them.
+func addPart(t *tree.Tree, number int, text []byte) error {
+	if number > maxScripts {
+		return fault.Unsupportedf(fault.NoOffset, "the image has %d setup_complete scripts already; put several into one", maxScripts)
+	}
+	if err := checkFree(t, part(number)); err != nil {
 		return err
 	}
-	if err := writePrivate(t, scriptFolder+"/"+part(count+1), text); err != nil {
+	if err := writePrivate(t, scriptFolder+"/"+part(number), text); err != nil {
 		return err
 	}
-	return writePrivate(t, setupComplete, caller(count+1))
+	return writePrivate(t, setupComplete, caller(number))
 }
 
 // batchText returns a script as cmd.exe wants it.
@@ -116,11 +125,8 @@ func called(script []byte) int {
 	return 0
 }
 
-// rename gives a script another name in its directory.
+// rename gives a script another name in its directory, which must be free.
 func rename(t *tree.Tree, e *tree.Entry, name string) error {
-	if err := checkFree(t, name); err != nil {
-		return err
-	}
 	dir, node := e.Parent, e.Node
 	t.Unlink(e)
 	_, err := t.Link(dir, name, "", node)
