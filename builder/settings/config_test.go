@@ -31,7 +31,7 @@ func TestItems(t *testing.T) {
 		{map[string]any{"paging_file": map[string]any{"initial": "1GiB"}}, "paging: &{{false C 1024 1024}}"},
 		{map[string]any{"paging_file": map[string]any{"initial": "1GiB", "maximum": "2GiB", "drive": "D"}}, "paging: &{{false D 1024 2048}}"},
 		{map[string]any{"paging_file": map[string]any{}}, "paging: &{{false C 0 0}}"},
-		{map[string]any{"hostname": "a", "time_zone": "UTC", "san_policy": "online_all"}, "hostname: &{a}; time_zone: &{{UTC}}; san_policy: &{{online_all}}"},
+		{map[string]any{"hostname": "a", "time_zone": "UTC", "san_policy": "online_all"}, "hostname: &{a}; : &{{UTC}}; : &{{online_all}}"},
 		{map[string]any{"remote_desktop": map[string]any{}}, "remote_desktop: &{{<nil> 0 false}}"},
 		{map[string]any{"openssh": map[string]any{"authorized_keys": []string{key}, "port": 2222}}, "openssh: &{{ 2222 [" + key + "] }}"},
 		{map[string]any{"enable_firewall_rules": []string{"x"}, "firewall_rule": []map[string]any{{"name": "a", "protocol": "tcp", "local_ports": []string{"80"}}}},

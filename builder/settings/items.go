@@ -17,11 +17,11 @@ func (c *Config) Items() ([]edit.Item, []error) {
 	if c.Hostname != "" {
 		l.add("hostname", &edit.Hostname{Name: c.Hostname})
 	}
-	if c.TimeZone != "" {
-		l.add("time_zone", &edit.TimeZone{Settings: timezone.Settings{Name: c.TimeZone}})
+	if c.TimeZone != "" { // whose errors, as those of san_policy, begin with the name
+		l.add("", &edit.TimeZone{Settings: timezone.Settings{Name: c.TimeZone}})
 	}
 	if c.SANPolicy != "" {
-		l.add("san_policy", &edit.SANPolicy{Settings: sanpolicy.Settings{Policy: c.SANPolicy}})
+		l.add("", &edit.SANPolicy{Settings: sanpolicy.Settings{Policy: c.SANPolicy}})
 	}
 	if c.Paging != config.TriUnset || c.PagingFile != nil {
 		l.try("paging", c.paging)

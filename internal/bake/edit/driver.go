@@ -23,18 +23,9 @@ type Driver struct {
 	// Recurse takes the folders below, too, and of the packages with the same name the one that fits the
 	// image best.
 	Recurse bool `json:"recurse,omitempty"`
-	// Targets are OS and WinRE; none stands for OS.
+	// Targets are those of package driver; none stands for driver.TargetOS.
 	Targets []string `json:"targets,omitempty"`
 }
-
-// What drivers can go into.
-const (
-	OS    = "os"    // the image itself
-	WinRE = "winre" // its recovery environment, Winre.wim
-)
-
-// Targets are the accepted values.
-var Targets = []string{OS, WinRE}
 
 // Validate checks paths and targets, but looks at no file.
 func (e *Driver) Validate() error {
@@ -47,8 +38,8 @@ func (e *Driver) Validate() error {
 		}
 	}
 	for _, t := range e.Targets {
-		if !slices.Contains(Targets, t) {
-			return fault.Invalidf("targets: %q is not one of %q", t, Targets)
+		if !slices.Contains(driver.Targets, t) {
+			return fault.Invalidf("targets: %q is not one of %q", t, driver.Targets)
 		}
 	}
 	return nil
@@ -56,16 +47,16 @@ func (e *Driver) Validate() error {
 
 // Apply injects the packages.
 func (e *Driver) Apply(i *Image) error {
-	if len(e.Targets) == 0 || slices.Contains(e.Targets, OS) {
+	if len(e.Targets) == 0 || slices.Contains(e.Targets, driver.TargetOS) {
 		w, err := i.Windows()
 		if err != nil {
 			return err
 		}
-		if err := e.inject(i, w, ""); err != nil {
+		if _, err := e.inject(i, w, ""); err != nil {
 			return err
 		}
 	}
-	if slices.Contains(e.Targets, WinRE) {
+	if slices.Contains(e.Targets, driver.TargetWinRE) {
 		return e.injectRecovery(i)
 	}
 	return nil
@@ -84,32 +75,34 @@ func (e *Driver) injectRecovery(i *Image) error {
 		}
 		inner := &Image{Tree: t, Registry: registry.Open(t), Store: i.Store, context: i.context}
 		inner.Registry.Note, inner.Registry.Store = i.Note, i.Store
-		err = e.inject(inner, w, " into WinRE")
+		changed, err := e.inject(inner, w, " into WinRE")
 		i.notes = append(i.notes, inner.notes...)
-		return true, errors.Join(err, inner.Registry.Flush())
+		return changed, errors.Join(err, inner.Registry.Flush())
 	})
-	return fault.In("targets: "+WinRE, err)
+	return fault.In("targets: "+driver.TargetWinRE, err)
 }
 
-// inject injects the packages of all paths into one image. into says which, for the person at the terminal.
-func (e *Driver) inject(i *Image, w boot.Windows, into string) error {
+// inject injects the packages of all paths into one image, and says whether that has changed it. into says
+// which image it is, for the person at the terminal.
+func (e *Driver) inject(i *Image, w boot.Windows, into string) (changed bool, err error) {
 	for n, path := range e.Paths {
 		packages, err := e.find(i, w, path)
 		if err != nil {
-			return fault.In(fmt.Sprintf("paths[%d]", n), err)
+			return false, fault.In(fmt.Sprintf("paths[%d]", n), err)
 		}
 		for _, p := range packages {
 			report, err := driver.Inject(i.Tree, i.Registry, w, p)
 			if err != nil {
-				return fault.In(fmt.Sprintf("paths[%d]", n), err)
+				return false, fault.In(fmt.Sprintf("paths[%d]", n), err)
 			}
+			changed = changed || report.Changed
 			i.Note("Driver%s: %s", into, report)
 			for _, note := range report.Notes {
 				i.Note("Driver%s: %s: %s", into, p.Name(), note)
 			}
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // find returns the packages of a path that are to be injected.

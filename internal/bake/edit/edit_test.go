@@ -14,6 +14,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/driver"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/firewall"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/openssh"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/paging"
@@ -52,7 +53,7 @@ func TestItemsTravel(t *testing.T) {
 			AdministratorPassword: "secret", OOBE: unattend.OOBE{HideEULAPage: &yes}}, Components: []string{"x"}}},
 		{"", &SetupComplete{Script: []byte("@echo off")}},
 		{"hostname", &Hostname{Name: "n"}},
-		{"", &Driver{Paths: []string{"/drivers"}, Recurse: true, Targets: []string{OS, WinRE}}},
+		{"", &Driver{Paths: []string{"/drivers"}, Recurse: true, Targets: []string{driver.TargetOS, driver.TargetWinRE}}},
 		{"time_zone", &TimeZone{timezone.Settings{Name: "UTC"}}},
 		{"san_policy", &SANPolicy{sanpolicy.Settings{Policy: "online_all"}}},
 		{"remote_desktop", &RemoteDesktop{remotedesktop.Settings{NLA: &yes, Port: 1}}},

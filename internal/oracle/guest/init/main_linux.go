@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,9 +178,15 @@ func (l kernelLog) since() (lines []string) {
 		var facility int
 		fmt.Sscan(head, &facility)
 		const levels, warning = 8, 4
-		if facility%levels <= warning || strings.Contains(text, "ntfs") {
+		if facility%levels <= warning && !aboutTime(text) || strings.Contains(text, "ntfs") {
 			text, _, _ = strings.Cut(text, "\n")
 			lines = append(lines, text)
 		}
 	}
+}
+
+// aboutTime says whether a message is about the machine's clock, which a busy host disturbs.
+func aboutTime(text string) bool {
+	return slices.ContainsFunc([]string{"hrtimer:", "clocksource:", "sched_clock:", "sched:", "workqueue:"},
+		func(about string) bool { return strings.HasPrefix(text, about) })
 }
