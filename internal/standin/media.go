@@ -24,8 +24,8 @@ func (b *builder) recovery() {
 	re := &builder{t: tree.New(stamp), o: b.o, preinstallation: true}
 	re.t.Root.Security = re.t.AddSecurity(rootSecurity)
 	re.hives()
-	for _, name := range []string{"ntoskrnl.exe", "hal.dll", "winload.exe", "winload.efi"} {
-		re.installer(re.file("Windows/System32/"+name, re.executable(name, 60<<10)))
+	for _, name := range []string{"ntoskrnl.exe", "winload.exe", "winload.efi"} {
+		re.installer(re.file("Windows/System32/"+name, re.executable(name, 16<<10)))
 	}
 	re.file("Windows/System32/winpeshl.ini", []byte("[LaunchApp]\r\nAppPath=X:\\sources\\recovery\\RecEnv.exe\r\n"))
 	re.dir("Windows/System32/DriverStore/FileRepository")

@@ -308,3 +308,30 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+// The other architectures of virtio-win, in images of theirs.
+func TestOtherArchitectures(t *testing.T) {
+	for folder, c := range map[string]struct {
+		machine   pe.Machine
+		processor byte
+	}{"x86": {pe.I386, 0}, "ARM64": {pe.ARM64, 12}} {
+		path := filepath.Join(oracle.SamplesDir(), virtio+"viostor/w10", folder)
+		if _, err := os.Stat(path); err != nil {
+			t.Skip("no sample drivers")
+		}
+		tr, w := image(t, 20348)
+		p := only(t, path)
+		if _, err := Inject(tr, registry.Open(tr), w, p); !errors.Is(err, ErrNotFor) {
+			t.Errorf("%s into amd64: %v", folder, err)
+		}
+		w.Arch = c.machine
+		report := inject(t, tr, w, p)
+		label := filepath.Base(report.Folder)
+		if !report.BootStart || !strings.HasPrefix(label, "viostor.inf_"+strings.ToLower(folder)+"_") {
+			t.Errorf("%s: %+v", folder, report)
+		}
+		if v := hive(t, tr, "SYSTEM")[`DriverDatabase\DriverPackages\`+label]["Version"].Data; len(v) != 48 || v[2] != c.processor || v[3] != 0 {
+			t.Errorf("%s: version % x", folder, v)
+		}
+	}
+}

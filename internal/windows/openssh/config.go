@@ -42,7 +42,7 @@ func (s Settings) configure(i Image, at place) (ports []string, err error) {
 	if s.Port == 0 || slices.Equal(ports, []string{want}) {
 		return ports, nil
 	}
-	if _, err := makeFolder(i.Tree, data, dataSecurity); err != nil {
+	if err := makeFolder(i.Tree, data, dataSecurity); err != nil {
 		return nil, err
 	}
 	if _, err := i.Tree.WriteFile(config, tree.Bytes(setPort(string(content), want))); err != nil {

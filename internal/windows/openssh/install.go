@@ -21,7 +21,7 @@ func install(i Image, source string) error {
 			return err
 		}
 	}
-	if _, err := makeFolder(i.Tree, installed.folder, programSecurity); err != nil {
+	if err := makeFolder(i.Tree, installed.folder, programSecurity); err != nil {
 		return err
 	}
 	for k, f := range files {

@@ -66,7 +66,7 @@ func (s Settings) authorize(i Image) error {
 	if err != nil || len(lines) == 0 {
 		return err
 	}
-	if _, err := makeFolder(i.Tree, data, dataSecurity); err != nil {
+	if err := makeFolder(i.Tree, data, dataSecurity); err != nil {
 		return err
 	}
 	if i.Tree.Find(keyFile) != nil {

@@ -38,14 +38,14 @@ var (
 		secdesc.ACE{Mask: 0x00000010, SID: secdesc.AuthenticatedUsers})
 )
 
-// makeFolder returns the folder at path, and makes it with a security of its own where it is missing.
-func makeFolder(t *tree.Tree, path string, security []byte) (*tree.Node, error) {
+// makeFolder makes the folder at path, with a security of its own, where it is missing.
+func makeFolder(t *tree.Tree, path string, security []byte) error {
 	if e := t.Find(path); e != nil && e.Node.IsDir() {
-		return e.Node, nil
+		return nil
 	}
 	dir, err := t.MkdirAll(path)
 	if err == nil {
 		dir.Security = t.AddSecurity(security)
 	}
-	return dir, err
+	return err
 }

@@ -41,15 +41,13 @@ func read(i Image, source string) (files []file, closer io.Closer, err error) {
 	} else {
 		files, closer, err = readZip(i, source)
 	}
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		files, err = belowDaemon(files)
 	}
-	files, err = belowDaemon(files)
-	if err != nil {
+	if err != nil && closer != nil {
 		closer.Close()
-		return nil, nil, err
 	}
-	return files, closer, nil
+	return files, closer, err
 }
 
 func readFolder(folder string) ([]file, error) {
@@ -85,11 +83,7 @@ func readZip(i Image, source string) ([]file, io.Closer, error) {
 		return nil, nil, err
 	}
 	files, err := zipFiles(i, r.File)
-	if err != nil {
-		r.Close()
-		return nil, nil, err
-	}
-	return files, r, nil
+	return files, r, err
 }
 
 func zipFiles(i Image, entries []*zip.File) ([]file, error) {

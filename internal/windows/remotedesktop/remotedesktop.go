@@ -80,7 +80,7 @@ func Apply(r *registry.Registry, s Settings, note func(format string, args ...an
 		served = served || has
 	}
 	if !served {
-		return fault.Invalidf("remote_desktop: the image has no service TermService, so nothing would answer")
+		return fault.Invalidf("the image has no service TermService, so nothing would answer on the port of Remote Desktop")
 	}
 	if err := s.openFirewall(r, note); err != nil {
 		return err
