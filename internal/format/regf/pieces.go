@@ -5,7 +5,7 @@ import "io"
 // How many pieces Reader makes of a large hive, or one more, and the least size that is worth a walk.
 const (
 	usualPieces = 6
-	minPiece  = 1 << 20
+	minPiece    = 1 << 20
 )
 
 // Reader gives the bytes of Marshal with a sixth of the memory: it makes them piece by piece, each by a
