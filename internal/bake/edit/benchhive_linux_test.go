@@ -152,7 +152,7 @@ func benchChanges() []change {
 		service, driver, device := serviceKey(i%benchServices), driverKey(i*7%benchDrivers), deviceKey(i%benchDevices)
 		all = append(all,
 			set(service, regf.DWord("Start", uint32(4-i%2))),
-			set(service, regf.ExpandString("ImagePath", fmt.Sprintf(`%%SystemRoot%%\System32\service%d.exe`, i))),
+			set(service, regf.ExpandString("ImagePath", fmt.Sprintf(`%%SystemRoot%%\System32\changed%d.exe`, i))),
 			set(service, regf.String(fmt.Sprintf("Added%d", i), `C:\Program Files\Example\example.exe`)),
 			change{edit: &edit.DeleteValue{Key: benchRoot + service, Name: "DependOnService"}, key: service, value: `"DependOnService"=-`},
 			set(driver+`\Strings`, regf.String("vendor", fmt.Sprintf("Another Corporation, division %d", i))),

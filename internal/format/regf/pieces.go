@@ -2,10 +2,10 @@ package regf
 
 import "io"
 
-// Pieces that Reader makes: the fewest there are, and the least size that is worth a walk over the hive.
+// How many pieces Reader makes of a large hive, or one more, and the least size that is worth a walk.
 const (
-	minPieces = 6
-	minPiece  = 1 << 20
+	usualPieces = 6
+	minPiece    = 1 << 20
 )
 
 // Reader gives the bytes of Marshal with a sixth of the memory: it makes them piece by piece, each by a
@@ -15,7 +15,7 @@ func (h *Hive) Reader() (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pieces{hive: h, plan: p, room: make([]byte, max(imageSize(p.bytes)/minPieces, minPiece))}, nil
+	return &pieces{hive: h, plan: p, room: make([]byte, max(imageSize(p.bytes)/usualPieces, minPiece))}, nil
 }
 
 // pieces is what Reader returns.

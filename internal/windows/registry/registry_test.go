@@ -211,7 +211,7 @@ func TestNewKeysInherit(t *testing.T) {
 		t.Errorf("GENERIC_ALL does not stand for KEY_ALL_ACCESS: %x", k.Security)
 	}
 	services.Security = secdesc.Build(secdesc.LocalSystem, secdesc.LocalSystem, secdesc.ACE{Mask: secdesc.FullKeyControl, SID: secdesc.LocalSystem})
-	if k, _ = r.Create(`HKLM\SYSTEM\ControlSet001\Services\sibling`); !bytes.Equal(k.Security, services.Security) {
+	if k, _ = r.Create(`HKLM\SYSTEM\ControlSet001\Services\second`); !bytes.Equal(k.Security, services.Security) {
 		t.Error("a key whose parent passes nothing on does not share its descriptor")
 	}
 }
