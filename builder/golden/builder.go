@@ -25,6 +25,7 @@ const BuilderID = "winbake.golden"
 type engine interface {
 	OpenMedia(context.Context) error
 	LoadTree(context.Context) error
+	DecideRecovery(context.Context) error
 	Windows() bake.WindowsInfo
 	Tree() *tree.Tree
 	InstallBoot(context.Context) error
@@ -56,7 +57,17 @@ func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error)
 	if err := b.config.Prepare(raws...); err != nil {
 		return nil, nil, err
 	}
-	return generatedNames, nil, nil
+	return generatedNames, b.decision(), nil
+}
+
+// decision tells, as "packer validate" shows it, what becomes of the recovery environment and why.
+func (b *Builder) decision() []string {
+	c, _ := b.config.engine()
+	d, err := c.Decision()
+	if err != nil || d == nil {
+		return nil
+	}
+	return bake.Explain(*d)
 }
 
 // Run bakes. It ends soon after ctx does, and then leaves nothing behind.

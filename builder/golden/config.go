@@ -31,6 +31,8 @@ type Config struct {
 	OutputConfig        `mapstructure:",squash"`
 	RecordConfig        `mapstructure:",squash"`
 	Settings            settings.Config `mapstructure:",squash"`
+	// Whether the image carries the Windows Recovery Environment. See [below](#recovery-environment).
+	WinRE *WinREConfig `mapstructure:"winre"`
 
 	ctx interpolate.Context
 }
@@ -155,6 +157,10 @@ func (c *Config) engine() (bake.Config, []error) {
 		c.DiskConfig.prepare,
 		func(b *bake.Config) []error { return c.OutputConfig.prepare(c.PackerBuildName, b) },
 		c.RecordConfig.prepare,
+		func(b *bake.Config) (problems []error) {
+			b.Recovery, problems = c.WinRE.recovery()
+			return problems
+		},
 	} {
 		problems = append(problems, prepare(&b)...)
 	}

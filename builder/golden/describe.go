@@ -30,7 +30,7 @@ func generatedData(w bake.WindowsInfo, c *bake.Config) map[string]string {
 
 // generatedLabels is what HCP Packer shows of every image, besides its tags.
 func generatedLabels(m *bake.Manifest) map[string]string {
-	return map[string]string{
+	labels := map[string]string{
 		"windows_name":    m.Windows.Name,
 		"windows_edition": m.Windows.Edition,
 		"windows_version": m.Windows.Version,
@@ -38,6 +38,10 @@ func generatedLabels(m *bake.Manifest) map[string]string {
 		"firmware":        string(m.Disk.Firmware),
 		"build_tool":      m.Tool,
 	}
+	for _, a := range m.WinRE.Advisories {
+		labels["winre_"+a.ID] = string(a.Status)
+	}
+	return labels
 }
 
 // describe names a Windows in one line.

@@ -40,6 +40,7 @@ func (r *run) steps() []multistep.Step {
 		&StepConnect{run: r},
 		&StepSettings{run: r},
 		&commonsteps.StepProvision{},
+		&StepDecideRecovery{run: r},
 		&StepInstallBoot{run: r},
 		&StepCompact{run: r},
 		&StepPlan{run: r},
@@ -156,6 +157,17 @@ func (s *StepSettings) Run(ctx context.Context, state multistep.StateBag) multis
 		ui.Say(note)
 	}
 	return act(ctx, state, err)
+}
+
+// StepDecideRecovery decides whether the image carries the recovery environment.
+type StepDecideRecovery struct {
+	noCleanup
+	run *run
+}
+
+// Run decides.
+func (s *StepDecideRecovery) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	return act(ctx, state, s.run.engine.DecideRecovery(ctx))
 }
 
 // StepInstallBoot makes the image bootable.

@@ -49,6 +49,9 @@ func (r *Reporter) Stage(name string) {
 	r.ui.Say(name)
 }
 
+// Note shows a sentence that is no progress.
+func (r *Reporter) Note(text string) { r.ui.Say(text) }
+
 // Advance says that done of total bytes of the stage are through. It may be called often.
 func (r *Reporter) Advance(done, total int64) {
 	r.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,6 +29,8 @@ type Progress interface {
 	Stage(name string)
 	// Advance says that done of total bytes of the stage are done.
 	Advance(done, total int64)
+	// Note tells something that is no error, in whole sentences.
+	Note(text string)
 }
 
 // Bake is one bake in progress. Its stages are called once each, in order; Close always. A stage that
@@ -38,9 +41,10 @@ type Bake struct {
 	image     media.Image
 	tree      *tree.Tree
 	disk      *layout.Disk
-	windows   boot.Windows // what the image is, from InstallBoot on
+	windows   boot.Windows // what the image is, from DecideRecovery on
+	recovery  *recovery    // from DecideRecovery on
 	boot      bootFiles
-	spool     *spool.File  // of contents that Compact has compressed; nil where there are none
+	spool     *spool.File  // of contents that the bake itself has made; nil where there are none
 	compacted *CompactInfo // nil for a volume that is not
 	plan      *layout.Plan
 	written   *image.Written // from Write on
@@ -67,6 +71,7 @@ type silent struct{}
 
 func (silent) Stage(string)         {}
 func (silent) Advance(int64, int64) {}
+func (silent) Note(string)          {}
 
 // Run is the whole bake. provision, which may be nil, changes the tree before it is laid out.
 func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Result, err error) {
@@ -79,6 +84,7 @@ func Run(ctx context.Context, c Config, provision func(*tree.Tree) error) (_ *Re
 		b.OpenMedia,
 		b.LoadTree,
 		func(context.Context) error { return b.provision(provision) },
+		b.DecideRecovery,
 		b.InstallBoot,
 		b.Compact,
 		b.Plan,
@@ -155,15 +161,31 @@ func (b *Bake) imageTime() time.Time {
 	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// Tree is the Windows volume, from LoadTree on. Changing it before InstallBoot is what
+// Tree is the Windows volume, from LoadTree on. Changing it before DecideRecovery is what
 // provisioners do.
 func (b *Bake) Tree() *tree.Tree { return b.tree }
+
+// store keeps a content that the bake has made until the disk is written.
+func (b *Bake) store(r io.Reader) (tree.Content, error) {
+	if err := b.openSpool(); err != nil {
+		return nil, err
+	}
+	content, err := b.spool.Store(r)
+	return content, explainWrite(err)
+}
+
+func (b *Bake) openSpool() (err error) {
+	if b.spool == nil {
+		b.spool, err = spool.Create(b.c.OutputDir, b.c.Name+".spool"+partialSuffix)
+	}
+	return explainWrite(err)
+}
 
 // Plan places everything on the disk.
 func (b *Bake) Plan(ctx context.Context) (err error) {
 	b.c.Progress.Stage("Laying out the disk")
 	b.plan, err = b.disk.Plan(layout.Contents{
-		Windows: b.tree, System: b.boot.system, MBR: b.boot.records.MBR.Code, NTFS: b.boot.records.NTFS.Code, FAT32: b.boot.records.FAT32.Code,
+		Windows: b.tree, System: b.boot.system, Recovery: b.recovery.tree, MBR: b.boot.records.MBR.Code, NTFS: b.boot.records.NTFS.Code, FAT32: b.boot.records.FAT32.Code,
 	})
 	if err != nil {
 		return fault.In("size", err)

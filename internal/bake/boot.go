@@ -42,7 +42,7 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		b.c.Seed = b.seed()
 	}
 	b.disk, err = layout.New(layout.Spec{
-		Size: b.c.Size, Firmware: b.c.Firmware, Label: b.c.Label, Seed: []byte(b.c.Seed), Time: filetime.From(b.c.BuildTime),
+		Size: b.c.Size, Firmware: b.c.Firmware, Label: b.c.Label, Recovery: b.recovery.partition(), Seed: []byte(b.c.Seed), Time: filetime.From(b.c.BuildTime),
 	})
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		b.boot.system = tree.New(b.tree.Now)
 		system = b.boot.system
 	}
-	if b.windows, err = b.identify(); err != nil {
+	if err := b.installRecovery(); err != nil {
 		return err
 	}
 	for _, firmware := range bootFirmwares[b.c.Firmware] {
@@ -129,6 +129,14 @@ func (b *Bake) bootOptions(firmware boot.Firmware) boot.Options {
 		Time:     b.tree.Now,
 	}
 	o.System, o.OS = b.bootDevices()
+	switch r := b.recovery; {
+	case r.enabled():
+		recovery := b.recoveryIDs()
+		recovery.Device = b.device(layout.Recovery)
+		o.Recovery = &recovery
+	case r.decision != nil && !r.decision.Include:
+		o.NoRecovery = true
+	}
 	if o.Locale == "" {
 		o.Locale = b.image.DefaultLanguage
 	}

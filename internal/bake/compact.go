@@ -129,11 +129,8 @@ func (c *compaction) use(n *tree.Node, stored tree.Content) {
 
 // compress makes the compressed form of the contents that the medium does not have in it.
 func (b *Bake) compress(ctx context.Context, c *compaction) error {
-	if b.spool == nil {
-		var err error
-		if b.spool, err = spool.Create(b.c.OutputDir, b.c.Name+".compact"+partialSuffix); err != nil {
-			return explainWrite(err)
-		}
+	if err := b.openSpool(); err != nil {
+		return err
 	}
 	contents, users := byContent(c.rest)
 	var total, done int64

@@ -68,6 +68,8 @@ type Config struct {
 	VerifyContents bool
 	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
 	UseEX bool
+	// Recovery is what becomes of the recovery environment; nil leaves it as the medium has it.
+	Recovery *Recovery
 	// BuildTime stamps what the bake creates; zero takes the image's own last change.
 	BuildTime time.Time
 	// Seed makes the disk's identifiers; empty derives it from the medium.
@@ -106,6 +108,7 @@ func (c *Config) Problems() []error {
 		out = append(out, err)
 	}
 	out = append(out, c.formatProblems()...)
+	out = append(out, c.recoveryProblems()...)
 	if len([]rune(c.Label)) > 32 {
 		add("label: %q is longer than NTFS's 32 characters", c.Label)
 	}
@@ -113,8 +116,8 @@ func (c *Config) Problems() []error {
 		if key == "" {
 			add("tags: a tag needs a name")
 		}
-		if strings.EqualFold(key, tagWinRE) {
-			add("tags: %s is set by winbake itself", tagWinRE)
+		if i := slices.IndexFunc(ownTags, func(own string) bool { return strings.EqualFold(key, own) }); i >= 0 {
+			add("tags: %s is set by winbake itself", ownTags[i])
 		}
 	}
 	return out

@@ -4,23 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
 // ManifestVersion is the version of manifest.json's schema.
 const ManifestVersion = 1
-
-// tagWinRE says whether the image carries the Windows Recovery Environment. It is always there.
-const tagWinRE = "WinRE"
-
-// winREPath is where an image carries its recovery environment until Windows sets it up.
-const winREPath = "Windows/System32/Recovery/Winre.wim"
 
 // Manifest is what manifest.json says about a bake. Equal inputs give equal manifests.
 type Manifest struct {
@@ -83,10 +78,33 @@ type Packages struct {
 	Staged    []string `json:"staged"`
 }
 
-// WinRE says whether the image carries the recovery environment.
+// WinRE says what became of the recovery environment.
 type WinRE struct {
-	Present bool   `json:"present"`
-	Path    string `json:"path,omitempty"`
+	Present bool `json:"present"`
+	// State is enabled or staged; empty if it is as the medium had it.
+	State RecoveryState `json:"state,omitempty"`
+	// Volume is the partition that has Winre.wim, and Path its place there.
+	Volume  layout.Role `json:"volume,omitempty"`
+	Path    string      `json:"path,omitempty"`
+	Version string      `json:"version,omitempty"`
+	// Policy is what the user wanted. Rule is the row of the table that decided, and Reasons and Warnings
+	// are its sentences.
+	Policy   winre.Policy `json:"policy,omitempty"`
+	Rule     string       `json:"rule,omitempty"`
+	Reasons  []string     `json:"reasons,omitempty"`
+	Warnings []string     `json:"warnings,omitempty"`
+	// SavedBytes is what leaving it out has saved.
+	SavedBytes int64 `json:"saved_bytes,omitempty"`
+	// Advisories are those that are about this Windows.
+	Advisories []AdvisoryStatus `json:"advisories,omitempty"`
+}
+
+// AdvisoryStatus is what a security advisory means for the image.
+type AdvisoryStatus struct {
+	ID     string       `json:"id"`
+	KBs    []string     `json:"kbs,omitempty"`
+	Status winre.Status `json:"status"`
+	Reason string       `json:"reason"`
 }
 
 // File is an output.
@@ -105,23 +123,36 @@ func (m *Manifest) marshal() ([]byte, error) {
 func (b *Bake) manifest() *Manifest {
 	m := &Manifest{
 		SchemaVersion: ManifestVersion, Tool: b.c.Tool, BuildTime: b.c.BuildTime, Inputs: b.inputs,
-		Windows: b.Windows(), Disk: b.diskInfo(), Tags: maps.Clone(b.c.Tags),
+		Windows: b.Windows(), Disk: b.diskInfo(), Tags: b.tags(), WinRE: b.winRE(),
 		Packages: Packages{Installed: []string{}, Staged: []string{}},
-	}
-	if e := b.tree.Find(winREPath); e != nil {
-		m.WinRE = WinRE{Present: true, Path: winREPath}
-	}
-	if m.Tags == nil {
-		m.Tags = map[string]string{}
-	}
-	m.Tags[tagWinRE] = "False"
-	if m.WinRE.Present {
-		m.Tags[tagWinRE] = "True"
 	}
 	for _, o := range b.out.files {
 		m.Files = append(m.Files, File{Name: o.name, Format: o.format, Size: o.size, SHA256: o.sha256})
 	}
 	return m
+}
+
+func (b *Bake) winRE() WinRE {
+	r := b.recovery
+	w := WinRE{Present: r.path != "", Path: r.path, State: r.state, SavedBytes: r.saved}
+	switch {
+	case r.enabled():
+		w.Volume = layout.Recovery
+	case w.Present:
+		w.Volume = layout.Windows
+	}
+	if v := r.version(); v != (pe.Version{}) {
+		w.Version = v.String()
+	}
+	if r.decision != nil {
+		w.Policy, w.Rule, w.Reasons, w.Warnings = b.c.Recovery.Policy, r.decision.Rule, r.decision.Reasons, r.decision.Warnings
+	}
+	for _, f := range r.findings {
+		if f.Status != winre.NotApplicable {
+			w.Advisories = append(w.Advisories, AdvisoryStatus{ID: f.Advisory.ID, KBs: f.Fix.KBs, Status: f.Status, Reason: f.Reason})
+		}
+	}
+	return w
 }
 
 // Windows is what the medium says about the image, from OpenMedia on.

@@ -1,9 +1,10 @@
-// Package spool keeps what a bake has computed before it could be placed on the disk: compressed
-// contents, whose lengths nobody knows in advance.
+// Package spool keeps what a bake has made before it could be placed on the disk: compressed contents,
+// whose lengths nobody knows in advance, and hives.
 package spool
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,6 +42,17 @@ func (s *File) Close() error {
 		_ = os.Remove(s.dir) // fails where the outputs are in it
 	}
 	return err
+}
+
+// Store appends what r reads, and returns it as a content that lasts until Close.
+func (s *File) Store(r io.Reader) (tree.Content, error) {
+	start := s.end
+	n, err := io.Copy(io.NewOffsetWriter(s.f, start), r)
+	if err != nil {
+		return nil, err
+	}
+	s.end += n
+	return &stored{Part: tree.NewPart(s.f, start, n), start: start}, nil
 }
 
 // stored is a content in the file.
