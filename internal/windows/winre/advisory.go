@@ -207,9 +207,13 @@ var (
 	urlPattern     = regexp.MustCompile(`^https://[^\s"<>]+$`)
 )
 
-// text returns what takes a text that is not empty.
+// text returns what takes a text that is not empty. Only a text may be an alias of another: aliases of lists
+// could make a short file very long.
 func (r *advisoryReader) text(to *string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
 		if n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
 			r.fail(n, "expected a text")
 			return
