@@ -112,7 +112,7 @@ func bakeWith(t *testing.T, ctx context.Context, f *fake, h hook) (packersdk.Art
 	return artifact, ui, out, err
 }
 
-var stages = []string{"OpenMedia", "LoadTree", "InstallBoot", "Compact", "Plan", "Write", "Verify", "Publish"}
+var stages = []string{"OpenMedia", "LoadTree", "DecideRecovery", "InstallBoot", "Compact", "Plan", "Write", "Verify", "Publish"}
 
 func TestRun(t *testing.T) {
 	f := &fake{}

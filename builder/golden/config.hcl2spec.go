@@ -46,6 +46,7 @@ type FlatConfig struct {
 	OpenSSH             *settings.FlatOpenSSHConfig       `mapstructure:"openssh" cty:"openssh" hcl:"openssh"`
 	FirewallRules       []settings.FlatFirewallRuleConfig `mapstructure:"firewall_rule" cty:"firewall_rule" hcl:"firewall_rule"`
 	EnableFirewallRules []string                          `mapstructure:"enable_firewall_rules" cty:"enable_firewall_rules" hcl:"enable_firewall_rules"`
+	WinRE               *FlatWinREConfig                  `mapstructure:"winre" cty:"winre" hcl:"winre"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -95,6 +96,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"openssh":                    &hcldec.BlockSpec{TypeName: "openssh", Nested: hcldec.ObjectSpec((*settings.FlatOpenSSHConfig)(nil).HCL2Spec())},
 		"firewall_rule":              &hcldec.BlockListSpec{TypeName: "firewall_rule", Nested: hcldec.ObjectSpec((*settings.FlatFirewallRuleConfig)(nil).HCL2Spec())},
 		"enable_firewall_rules":      &hcldec.AttrSpec{Name: "enable_firewall_rules", Type: cty.List(cty.String), Required: false},
+		"winre":                      &hcldec.BlockSpec{TypeName: "winre", Nested: hcldec.ObjectSpec((*FlatWinREConfig)(nil).HCL2Spec())},
 	}
 	return s
 }

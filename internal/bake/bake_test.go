@@ -238,6 +238,7 @@ func (a atStage) Stage(name string) {
 	}
 }
 func (atStage) Advance(int64, int64) {}
+func (atStage) Note(string)          {}
 
 // empty fails unless a directory is absent or holds nothing.
 func empty(t *testing.T, dir string) {

@@ -131,6 +131,7 @@ func (s *stopwatch) Stage(name string) {
 }
 
 func (*stopwatch) Advance(int64, int64) {}
+func (*stopwatch) Note(string)          {}
 
 // TestWhereTimeGoes prints the time of each stage of a bake, and the functions that take the CPU.
 func TestWhereTimeGoes(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/spool"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"

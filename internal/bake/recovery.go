@@ -12,7 +12,6 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -97,6 +96,7 @@ type recovery struct {
 	info     *winre.Info     // of the Winre.wim; nil: there is none, or it cannot be read
 	path     string          // of the Winre.wim, in the volume that carries it; empty: there is none
 	state    RecoveryState
+	build    string     // of the image, in its long form
 	saved    int64      // bytes, where it was removed
 	tree     *tree.Tree // of the recovery partition
 	findings []winre.Finding
@@ -192,7 +192,7 @@ func (b *Bake) decideRecovery(r *recovery) error {
 		return err
 	}
 	r.path, r.info, r.state = "", nil, ""
-	return winre.SetState(b.tree, winre.Disabled(b.windows.Server))
+	return b.disableRecovery()
 }
 
 // Explain puts a decision into sentences for the person at the terminal.
@@ -236,14 +236,17 @@ func (b *Bake) installRecovery() error {
 	}
 	if !r.enabled() {
 		r.tree = tree.New(b.tree.Now)
-		return winre.SetState(b.tree, winre.Disabled(b.windows.Server))
+		return b.disableRecovery()
 	}
-	state := winre.Enabled(b.recoveryIDs().LoaderID, b.recoveryDisk(), p.Offset, b.buildLab(), b.windows.Server)
+	state := winre.Enabled(b.recoveryIDs().LoaderID, b.recoveryDisk(), p.Offset, r.build, b.windows.Server)
 	partition, err := winre.Partition(b.tree, state)
 	if err != nil {
 		return fault.In("winre", err)
 	}
-	if err := errors.Join(winre.SetState(b.tree, state), winre.Unstage(b.tree)); err != nil {
+	if _, err := winre.Remove(b.tree); err != nil {
+		return err
+	}
+	if err := winre.SetState(b.tree, state); err != nil {
 		return err
 	}
 	r.tree, r.path = partition, winre.Folder+"/Winre.wim"
@@ -263,13 +266,11 @@ func (b *Bake) recoveryDisk() winre.Disk {
 	return winre.Disk{GUID: b.disk.ID}
 }
 
-// buildLab is the long form of the build that the image was made of, empty if the registry does not say.
-func (b *Bake) buildLab() string {
-	k, err := registry.Open(b.tree).Key(`HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion`)
-	if err != nil || k == nil {
-		return ""
+// disableRecovery says in ReAgent.xml that no recovery environment is set up.
+func (b *Bake) disableRecovery() error {
+	note, err := winre.Disable(b.tree, b.windows.Server)
+	if note != "" {
+		b.c.Progress.Note(note)
 	}
-	v, _ := k.Value("BuildLabEx")
-	text, _ := v.Text()
-	return text
+	return err
 }

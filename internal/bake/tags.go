@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
@@ -57,20 +58,26 @@ func worst(findings []winre.Finding) winre.Status {
 	return ""
 }
 
-// tagImage writes the tags into the image's own registry, where scripts and inventories find them. An image
-// whose SOFTWARE hive is missing or cannot be read stays without them.
-func (b *Bake) tagImage() error {
+// tagImage writes the tags into the image's own registry, where scripts and inventories find them, and the
+// version of its recovery environment where Windows' own updates look for it. An image whose SOFTWARE hive is
+// missing or cannot be read stays without them.
+func (b *Bake) tagImage() (err error) {
 	r := registry.Open(b.tree)
 	r.Store = b.store
-	if _, err := r.DeleteKey(TagKey); err != nil { // of an earlier bake
+	if b.recovery.build, err = winre.BuildLab(r); err != nil {
 		b.c.Progress.Note("The image gets no tags in its registry: " + err.Error())
 		return nil
 	}
-	values := []regf.Value{regf.String("Tool", b.c.Tool), regf.String("BuildTime", b.c.BuildTime.UTC().Format("2006-01-02T15:04:05Z"))}
-	err := r.Set(TagKey, values...)
+	if _, err := r.DeleteKey(TagKey); err != nil { // of an earlier bake
+		return err
+	}
+	err = r.Set(TagKey, regf.String("Tool", b.c.Tool), regf.String("BuildTime", b.c.BuildTime.UTC().Format(time.RFC3339)))
 	tags := b.tags()
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		err = errors.Join(err, r.Set(TagKey+`\Tags`, regf.String(name, strings.ReplaceAll(tags[name], "\x00", ""))))
+	}
+	if b.recovery.decision != nil {
+		err = errors.Join(err, winre.SetVersion(r, b.recovery.version()))
 	}
 	return errors.Join(err, r.Flush())
 }
