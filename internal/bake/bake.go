@@ -3,6 +3,7 @@
 package bake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,12 +166,19 @@ func (b *Bake) imageTime() time.Time {
 // provisioners do.
 func (b *Bake) Tree() *tree.Tree { return b.tree }
 
+// inMemory is what a content that the bake has made may have to stay in memory.
+const inMemory = 1 << 20
+
 // store keeps a content that the bake has made until the disk is written.
 func (b *Bake) store(r io.Reader) (tree.Content, error) {
+	head, err := io.ReadAll(io.LimitReader(r, inMemory+1))
+	if err != nil || len(head) <= inMemory {
+		return tree.Bytes(head), err
+	}
 	if err := b.openSpool(); err != nil {
 		return nil, err
 	}
-	content, err := b.spool.Store(r)
+	content, err := b.spool.Store(io.MultiReader(bytes.NewReader(head), r))
 	return content, explainWrite(err)
 }
 
