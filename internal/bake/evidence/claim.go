@@ -66,14 +66,8 @@ func sources(f *winre.Finding) []string {
 // grounds are why the status is what it is.
 func (b *Bake) grounds(f *winre.Finding) string {
 	var s []string
-	if f.Status == winre.NotAffected && !b.WinRE.Present {
-		s = append(s, "The image carries no Windows Recovery Environment (WinRE), which is the component that has the vulnerability.")
-	}
 	if f.Reason != "" {
 		s = append(s, sentence(f.Reason))
-	}
-	if b.WinRE.Present && b.WinRE.Version != "" {
-		s = append(s, fmt.Sprintf("The WinRE in the image is version %s.", oneLine(b.WinRE.Version)))
 	}
 	if len(b.Evidence) > 0 {
 		found := make([]string, len(b.Evidence))

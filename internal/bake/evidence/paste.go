@@ -47,13 +47,13 @@ func pasteFor(b *Bake, claims []claim) *paste {
 	p := &paste{}
 	var cves []claim // only Nessus and Defender know vulnerabilities by anything else
 	for _, c := range claims {
-		comment := comment(b, &c)
+		why := comment(b, &c)
 		p.Nessus = append(p.Nessus, nessusRule{
 			FindPlugin: append([]string{c.id}, c.kbs...), Not: "plugins that ask for a cumulative update of Windows",
-			Action: "accept, or recast to info", Targets: "machines made from " + imageName(b), Comment: comment,
+			Action: "accept, or recast to info", Targets: "machines made from " + imageName(b), Comment: why,
 		})
 		d := defenderException{
-			CVE: c.cve, Scope: "a group with only machines made from " + imageName(b), Justification: "False positive", Context: comment,
+			CVE: c.cve, Scope: "a group with only machines made from " + imageName(b), Justification: "False positive", Context: why,
 		}
 		if c.cve == "" {
 			d.Updates = c.kbs
