@@ -83,6 +83,7 @@ func TestOpenVEXMatches(t *testing.T) {
 		{doc, "pkg:generic/web@1.4.0", nil, true}, // as Grype and the CycloneDX record name the image
 		{doc, "pkg:generic/web@1.4.0", []string{"pkg:generic/microsoft/winre@10.0.20348.1"}, true},
 		{doc, "pkg:generic/web@1.4.0", []string{"pkg:generic/openssl@3.0"}, false},
+		{doc, "pkg:generic/web@1.4.0", []string{""}, true}, // as Trivy asks about a package without a purl
 		{doc, "pkg:generic/web@1.4.0?checksum=sha256:" + rawSHA256, nil, true},
 		{doc, rawSHA256, nil, true},
 		{doc, vhdSHA256, nil, true}, // given in upper case
