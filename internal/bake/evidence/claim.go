@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
@@ -10,7 +11,7 @@ import (
 // claim is what the bake says about one vulnerability, before it is put into a format's words.
 type claim struct {
 	id      string // the CVE; the advisory's id if there is none
-	cve     string // empty if there is none
+	cve     string // empty for an update that closes no published vulnerability: VEX does not speak of it
 	title   string
 	kbs     []string
 	sources []string
@@ -37,6 +38,11 @@ func (b *Bake) claims() []claim {
 		claims = append(claims, c)
 	}
 	return claims
+}
+
+// vulnerabilities are the claims that a VEX format can make.
+func vulnerabilities(claims []claim) []claim {
+	return slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.cve == "" })
 }
 
 // vulnerability is the name that formats call a finding's vulnerability by.
@@ -68,6 +74,9 @@ func (b *Bake) grounds(f *winre.Finding) string {
 	var s []string
 	if f.Reason != "" {
 		s = append(s, sentence(f.Reason))
+	}
+	if compared := f.Status == winre.Fixed || f.Status == winre.Affected; compared && f.Fix != nil && f.Fix.Note != "" {
+		s = append(s, sentence(f.Fix.Note))
 	}
 	if len(b.Evidence) > 0 {
 		found := make([]string, len(b.Evidence))

@@ -35,11 +35,11 @@ func cycloneDX(b *Bake, claims []claim) ([]byte, error) {
 	}
 	components, refs := parts(b)
 	bom.Components = &components
-	vulnerabilities := make([]cdx.Vulnerability, 0, len(claims))
-	for i := range claims {
-		vulnerabilities = append(vulnerabilities, analyzed(b, &claims[i], refs))
+	list := []cdx.Vulnerability{}
+	for _, c := range vulnerabilities(claims) {
+		list = append(list, analyzed(b, &c, refs))
 	}
-	bom.Vulnerabilities = &vulnerabilities
+	bom.Vulnerabilities = &list
 	unnamed, err := encodeCycloneDX(bom)
 	if err != nil {
 		return nil, err
@@ -103,11 +103,9 @@ func parts(b *Bake) ([]cdx.Component, []cdx.Affects) {
 // impactAnalysisJustification). It has one word for a component and for code that is not there.
 func analyzed(b *Bake, c *claim, refs []cdx.Affects) cdx.Vulnerability {
 	v := cdx.Vulnerability{
-		ID: c.id, Description: c.title, Recommendation: c.action, Affects: &refs,
+		ID: c.cve, Description: c.title, Recommendation: c.action, Affects: &refs,
+		Source:   &cdx.Source{Name: "MSRC", URL: "https://msrc.microsoft.com/update-guide/vulnerability/" + c.cve},
 		Analysis: &cdx.VulnerabilityAnalysis{Detail: c.grounds, FirstIssued: b.timestamp(), LastUpdated: b.timestamp()},
-	}
-	if c.cve != "" {
-		v.Source = &cdx.Source{Name: "MSRC", URL: "https://msrc.microsoft.com/update-guide/vulnerability/" + c.cve}
 	}
 	if a := advisories(c); len(a) > 0 {
 		v.Advisories = &a

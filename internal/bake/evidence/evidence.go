@@ -67,13 +67,14 @@ type Record struct {
 	Data []byte
 }
 
-// Records makes the records of a bake, sorted by name. There is no OpenVEX record where no advisory is
-// for this Windows: that format knows no document without a statement. What contradicts itself, or cannot
-// be bound to the image by a SHA-256, is an error and makes no record at all.
+// Records makes the records of a bake, sorted by name. There is no OpenVEX record where no advisory with a
+// CVE is for this Windows: that format knows no document without a statement. What contradicts itself, or
+// cannot be bound to the image by a SHA-256, is an error and makes no record at all.
 func Records(b Bake) ([]Record, error) {
 	if err := b.validate(); err != nil {
 		return nil, fault.In("evidence", err)
 	}
+	claims := b.claims()
 	var records []Record
 	for _, format := range []struct {
 		suffix string
@@ -83,7 +84,7 @@ func Records(b Bake) ([]Record, error) {
 		{ExceptionsSuffix, exceptions},
 		{OpenVEXSuffix, openVEX},
 	} {
-		data, err := format.write(&b, b.claims())
+		data, err := format.write(&b, claims)
 		if err != nil {
 			return nil, fault.In(b.Name+format.suffix, err)
 		}

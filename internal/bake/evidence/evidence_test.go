@@ -73,16 +73,24 @@ func cases() map[string]Bake {
 		Advisory: winre.Advisory{ID: "KB5042320", Title: "Safe OS dynamic update"}, Status: winre.UnderInvestigation,
 		Reason: "The version of WinRE does not compare", Fix: &winre.Fix{KBs: []string{"KB5042320"}},
 	}
+	other := finding(winre.UnderInvestigation, "The recovery environment is that of another Windows")
+	other.Advisory.ID, other.Advisory.CVE, other.Fix = "CVE-2025-48804", "CVE-2025-48804", nil
+	fixed := finding(winre.Fixed, "WinRE is version 10.0.20348.2201, which has KB5034439.")
+	fixed.Fix.Note = "The version is the one in a scanner's rules"
+	noCVE := withoutWinRE()
+	noCVE.Findings = []winre.Finding{kb}
+	noCVE.Findings[0].Status, noCVE.Findings[0].Reason = winre.NotAffected, "The image carries no WinRE."
 	unbound := withoutWinRE()
 	unbound.Name, unbound.Version, unbound.Windows.CPE, unbound.Author = "Web Server", "", "", "Platform Team <platform@example.com>"
 	elsewhere := withoutWinRE()
 	elsewhere.Findings = []winre.Finding{finding(winre.NotApplicable, "It is for another Windows.")}
 	return map[string]Bake{
 		"absent":     withoutWinRE(),
-		"fixed":      withWinRE("10.0.20348.2201", finding(winre.Fixed, "WinRE is version 10.0.20348.2201, which has KB5034439.")),
-		"affected":   withWinRE("10.0.20348.1", finding(winre.Affected, "WinRE is version 10.0.20348.1, older than 10.0.20348.2201"), kb),
+		"fixed":      withWinRE("10.0.20348.2201", fixed),
+		"affected":   withWinRE("10.0.20348.1", finding(winre.Affected, "WinRE is version 10.0.20348.1, older than 10.0.20348.2201"), kb, other),
 		"no-code":    withWinRE("10.0.20348.1", finding(winre.NotAffected, "That WinRE lacks the code")),
 		"no-version": unbound,
+		"no-cve":     noCVE,
 		"elsewhere":  elsewhere,
 	}
 }
@@ -126,14 +134,45 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestNoStatement: where no advisory is for this Windows there is nothing that OpenVEX could say.
+// TestNoStatement: where no advisory is for this Windows, or none has a CVE, VEX has nothing to say.
 func TestNoStatement(t *testing.T) {
-	files := records(t, cases()["elsewhere"])
-	if _, there := files[OpenVEXSuffix]; there || len(files) != 2 {
-		t.Errorf("records %v", len(files))
+	for _, name := range []string{"elsewhere", "no-cve"} {
+		files := records(t, cases()[name])
+		if _, there := files[OpenVEXSuffix]; there || len(files) != 2 {
+			t.Errorf("%s: %d records", name, len(files))
+		}
+		if bytes.Contains(files[CycloneDXSuffix], []byte(`"id"`)) {
+			t.Errorf("%s: a statement about nothing: %s", name, files[CycloneDXSuffix])
+		}
 	}
-	if bytes.Contains(files[CycloneDXSuffix], []byte("CVE-")) {
-		t.Errorf("a statement about nothing: %s", files[CycloneDXSuffix])
+}
+
+// TestOwnAdvisories makes records of what the advisories of winbake mean for each Windows that they name.
+func TestOwnAdvisories(t *testing.T) {
+	advisories, err := winre.Advisories()
+	if err != nil {
+		t.Fatal(err)
+	}
+	builds := map[uint16]bool{}
+	for _, a := range advisories {
+		for _, f := range a.Fixes {
+			for _, build := range append(f.Builds, f.Fixed.Build) {
+				builds[build] = true
+			}
+		}
+	}
+	for build := range builds {
+		for _, version := range []pe.Version{{}, {Major: 10, Build: build, Revision: 1}, {Major: 10, Build: build, Revision: 0xFFFF}, {Major: 10, Build: 9200}} {
+			b := withWinRE(version.String(), winre.Judge(advisories, build, true, version)...)
+			if len(records(t, b)) == 0 {
+				t.Errorf("%d %v: no records", build, version)
+			}
+		}
+		b := withoutWinRE()
+		b.Findings = winre.Judge(advisories, build, false, pe.Version{})
+		if p := read(t, b).Paste; p == nil || p.Trivy == "" {
+			t.Errorf("%d: nothing is excepted: %+v", build, p)
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func TestOpenVEXLabels(t *testing.T) {
 	if s := affected.Statements[0].ActionStatement; !strings.Contains(s, "KB5034439") || !strings.Contains(s, "10.0.20348.2201") {
 		t.Errorf("the action is %q", s)
 	}
-	if s := affected.Statements[1]; s.Status != vex.StatusUnderInvestigation || s.Vulnerability.Name != "KB5042320" {
+	if s := affected.Statements[1]; s.Status != vex.StatusUnderInvestigation || s.Vulnerability.Name != "CVE-2025-48804" || len(affected.Statements) != 2 {
 		t.Errorf("%+v", s)
 	}
 }

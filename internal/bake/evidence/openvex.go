@@ -11,8 +11,9 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
-// openVEX is the OpenVEX document, or nil without claims: the format wants at least one statement.
+// openVEX is the OpenVEX document, or nil without a vulnerability: the format wants at least one statement.
 func openVEX(b *Bake, claims []claim) ([]byte, error) {
+	claims = vulnerabilities(claims)
 	if len(claims) == 0 {
 		return nil, nil
 	}
@@ -45,7 +46,7 @@ func encodeOpenVEX(doc *vex.VEX) ([]byte, error) {
 // statement is one claim in OpenVEX's words (OPENVEX-SPEC.md, "Status Labels" and "Status Justifications").
 func statement(b *Bake, c *claim) vex.Statement {
 	s := vex.Statement{
-		Vulnerability: vex.Vulnerability{Name: vex.VulnerabilityID(c.id), Description: c.title},
+		Vulnerability: vex.Vulnerability{Name: vex.VulnerabilityID(c.cve), Description: c.title},
 		Products:      products(b),
 	}
 	switch c.status {

@@ -11,6 +11,9 @@ import (
 // wazuhRule is the first of the rule ids that the fragment for Wazuh uses. 100000 to 120000 are for users.
 const wazuhRule = 100920
 
+// onlyThis keeps people from excepting a cumulative update, which Windows needs with and without WinRE.
+const onlyThis = "the plugin is about this alone; a plugin for a cumulative update of Windows covers more, and must stay"
+
 // paste is what a person carries into each scanner. Texts are whole fragments of the scanner's own
 // configuration; where there is no such file, the fields are those of the form to fill in.
 type paste struct {
@@ -22,11 +25,11 @@ type paste struct {
 	Vuls     string              `yaml:"vuls_config_toml,omitempty"`
 }
 
-// nessusRule is an Accept or Recast rule of Tenable. Plugins are numbered by Tenable, and one plugin may
-// ask for a cumulative update as well: a person has to look.
+// nessusRule is an Accept or Recast rule of Tenable. Plugins are numbered by Tenable, and where a cumulative
+// update brings the fix, the plugin of that update covers much more: a person has to look.
 type nessusRule struct {
 	FindPlugin []string `yaml:"find_plugin_by,flow"`
-	Not        string   `yaml:"not_for"`
+	OnlyIf     string   `yaml:"only_if"`
 	Action     string   `yaml:"action"`
 	Targets    string   `yaml:"targets"`
 	Comment    string   `yaml:"comment"`
@@ -49,7 +52,7 @@ func pasteFor(b *Bake, claims []claim) *paste {
 	for _, c := range claims {
 		why := comment(b, &c)
 		p.Nessus = append(p.Nessus, nessusRule{
-			FindPlugin: append([]string{c.id}, c.kbs...), Not: "plugins that ask for a cumulative update of Windows",
+			FindPlugin: append([]string{c.id}, c.kbs...), OnlyIf: onlyThis,
 			Action: "accept, or recast to info", Targets: "machines made from " + imageName(b), Comment: why,
 		})
 		d := defenderException{

@@ -9,7 +9,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
 // read parses an exceptions record, strictly.
@@ -98,14 +97,10 @@ func TestPasteOutside(t *testing.T) {
 
 // TestNothingToExcept: an affected WinRE is not excepted, and one without a CVE only where that works.
 func TestNothingToExcept(t *testing.T) {
-	if f := read(t, cases()["affected"]); f.Paste != nil || f.TrueWhile != nil || len(f.Findings) != 2 || f.Findings[0].Action == "" {
+	if f := read(t, cases()["affected"]); f.Paste != nil || f.TrueWhile != nil || len(f.Findings) != 3 || f.Findings[0].Action == "" {
 		t.Errorf("%+v", f)
 	}
-	b := withoutWinRE()
-	b.Findings = []winre.Finding{{
-		Advisory: winre.Advisory{ID: "KB5042320"}, Status: winre.NotAffected, Fix: &winre.Fix{KBs: []string{"KB5042320"}},
-	}}
-	p := read(t, b).Paste
+	p := read(t, cases()["no-cve"]).Paste
 	if p.Wazuh+p.Trivy+p.Grype+p.Vuls != "" || p.Defender[0].CVE != "" || p.Defender[0].Updates[0] != "KB5042320" {
 		t.Errorf("%+v", p)
 	}
