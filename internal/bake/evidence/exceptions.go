@@ -59,14 +59,14 @@ type exceptionsWinRE struct {
 
 // exceptionsFact is one finding.
 type exceptionsFact struct {
-	Vulnerability string   `yaml:"vulnerability"`
-	Title         string   `yaml:"title,omitempty"`
-	KBs           []string `yaml:"kbs,omitempty,flow"`
-	Status        string   `yaml:"status"`
-	Label         string   `yaml:"label,omitempty"`
-	Reason        string   `yaml:"reason"`
-	Action        string   `yaml:"action,omitempty"`
-	Sources       []string `yaml:"sources,omitempty"`
+	ID      string   `yaml:"id"` // the CVE, or the update where there is none
+	Title   string   `yaml:"title,omitempty"`
+	KBs     []string `yaml:"kbs,omitempty,flow"`
+	Status  string   `yaml:"status"`
+	Label   string   `yaml:"label,omitempty"`
+	Reason  string   `yaml:"reason"`
+	Action  string   `yaml:"action,omitempty"`
+	Sources []string `yaml:"sources,omitempty"`
 }
 
 // exceptions is the record for scanners without VEX.
@@ -84,7 +84,7 @@ func exceptions(b *Bake, claims []claim) ([]byte, error) {
 	for i := range claims {
 		c := &claims[i]
 		fact := exceptionsFact{
-			Vulnerability: c.id, Title: c.title, KBs: c.kbs, Status: string(c.status), Reason: c.grounds,
+			ID: c.id, Title: c.title, KBs: c.kbs, Status: string(c.status), Reason: c.grounds,
 			Action: c.action, Sources: c.sources,
 		}
 		if c.status == winre.NotAffected {

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
@@ -51,8 +52,9 @@ func pasteFor(b *Bake, claims []claim) *paste {
 	var cves []claim // only Nessus and Defender know vulnerabilities by anything else
 	for _, c := range claims {
 		why := comment(b, &c)
+		names := append([]string{c.id}, slices.DeleteFunc(slices.Clone(c.kbs), func(kb string) bool { return kb == c.id })...)
 		p.Nessus = append(p.Nessus, nessusRule{
-			FindPlugin: append([]string{c.id}, c.kbs...), OnlyIf: onlyThis,
+			FindPlugin: names, OnlyIf: onlyThis,
 			Action: "accept, or recast to info", Targets: "machines made from " + imageName(b), Comment: why,
 		})
 		d := defenderException{
