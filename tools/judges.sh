@@ -7,7 +7,7 @@ export PATH=$PATH:/usr/sbin:/sbin
 
 packages=(wimtools ntfs-3g libhivex-bin libwin-hivex-perl python3-hivex chntpw libregf-utils libvhdi-utils
   qemu-utils qemu-system-x86 ovmf gdisk fdisk dosfstools mtools p7zip-full grub-common nasm attr fuse3 xz-utils
-  tesseract-ocr python3 libxml2-utils)
+  tesseract-ocr python3 python3-jsonschema libxml2-utils)
 programs=(wimlib-imagex ntfs-3g mkntfs hivexsh hivexregedit reged regfexport vhdiinfo qemu-img
   qemu-system-x86_64 sgdisk sfdisk fsck.fat mcopy 7z grub-fstest nasm getfattr fusermount3 xz tesseract python3 xmllint)
 
@@ -19,6 +19,7 @@ linux_packages=(linux-image-6.12-cloud-amd64 linux-image-cloud-amd64 linux-image
 missing=()
 for p in "${programs[@]}"; do command -v "$p" >/dev/null || missing+=("$p"); done
 [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || [ -e /usr/share/OVMF/OVMF_CODE.fd ] || missing+=(OVMF)
+python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3-jsonschema)
 has_ntfs3() { compgen -G "$1/ntfs3.ko*" >/dev/null; }
 has_ntfs3 "$linux" || missing+=(ntfs3)
 

@@ -113,14 +113,19 @@ func readPrevious(manifest string) ([]string, error) {
 		Files []struct {
 			Name string `json:"name"`
 		} `json:"files"`
+		Records []string `json:"records"`
 	}
 	if json.Unmarshal(text, &m) != nil {
 		return nil, nil
 	}
-	var names []string
+	listed := m.Records
 	for _, f := range m.Files {
-		if filepath.IsLocal(f.Name) && filepath.Base(f.Name) == f.Name {
-			names = append(names, f.Name)
+		listed = append(listed, f.Name)
+	}
+	var names []string
+	for _, name := range listed {
+		if filepath.IsLocal(name) && filepath.Base(name) == name {
+			names = append(names, name)
 		}
 	}
 	return names, nil

@@ -260,8 +260,15 @@ func (b *Bake) Publish(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+	records, err := b.records()
+	if err != nil {
+		return nil, err
+	}
 	m := b.manifest()
-	paths, err := b.out.publish(m)
+	for _, r := range records {
+		m.Records = append(m.Records, r.Name)
+	}
+	paths, err := b.out.publish(m, records)
 	if err != nil {
 		return nil, err
 	}

@@ -191,7 +191,7 @@ func TestManifestAndChecksums(t *testing.T) {
 	if m.Tags["WinRE"] != "True" || m.Tags["service"] != "iis" || m.Windows.Edition != "ServerStandard" || len(m.Files) != 2 || m.Inputs[0].SHA256 == "" {
 		t.Errorf("manifest: %+v", m)
 	}
-	if len(r.Files) != 4 {
+	if len(r.Files) != 4+len(m.Records) || len(m.Records) == 0 {
 		t.Errorf("files: %q", r.Files)
 	}
 }

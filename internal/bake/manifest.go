@@ -29,6 +29,8 @@ type Manifest struct {
 	WinRE         WinRE             `json:"winre"`
 	Tags          map[string]string `json:"tags"`
 	Files         []File            `json:"files"`
+	// Records are the names of the evidence beside the image.
+	Records []string `json:"records,omitempty"`
 }
 
 // Input is a file that the bake read.

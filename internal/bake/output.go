@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/evidence"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -76,6 +77,9 @@ func createOutputs(c *Config) (_ *outputs, err error) {
 
 func (o *outputs) refuseExisting(c *Config) error {
 	names := []string{manifestName, checksumsName}
+	for _, suffix := range []string{evidence.OpenVEXSuffix, evidence.CycloneDXSuffix, evidence.ExceptionsSuffix} {
+		names = append(names, c.Name+suffix)
+	}
 	for _, f := range c.Formats {
 		names = append(names, c.file(f))
 	}
@@ -158,7 +162,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // publish flushes the files and renames them, the manifest last: where there is a manifest, all it
 // names is there and whole.
-func (o *outputs) publish(m *Manifest) ([]string, error) {
+func (o *outputs) publish(m *Manifest, records []evidence.Record) ([]string, error) {
 	text, err := m.marshal()
 	if err != nil {
 		return nil, err
@@ -169,7 +173,12 @@ func (o *outputs) publish(m *Manifest) ([]string, error) {
 		}
 		f.file = nil
 	}
-	if err := o.writeText(checksumsName, o.checksums(text)); err != nil {
+	for _, r := range records {
+		if err := o.writeText(r.Name, r.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.writeText(checksumsName, o.checksums(text, records)); err != nil {
 		return nil, err
 	}
 	if err := o.writeText(manifestName, text); err != nil {
@@ -194,12 +203,15 @@ func (o *outputs) writeText(name string, text []byte) error {
 }
 
 // checksums is what `sha256sum -c` reads.
-func (o *outputs) checksums(manifest []byte) []byte {
+func (o *outputs) checksums(manifest []byte, records []evidence.Record) []byte {
 	var b strings.Builder
 	for _, f := range o.files {
 		if f.sha256 != "" {
 			fmt.Fprintf(&b, "%s  %s\n", f.sha256, f.name)
 		}
+	}
+	for _, r := range records {
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(r.Data), r.Name)
 	}
 	fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(manifest), manifestName)
 	return []byte(b.String())

@@ -93,9 +93,6 @@ func products(b *Bake) []vex.Product {
 		if b.Version != "" {
 			p.Identifiers[vex.PURL] = b.purl("")
 		}
-		if b.Windows.CPE != "" {
-			p.Identifiers[vex.CPE23] = b.Windows.CPE
-		}
 		products = append(products, p)
 	}
 	return products
