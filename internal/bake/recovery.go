@@ -173,6 +173,9 @@ func (b *Bake) decideRecovery(r *recovery) error {
 	request.Disk = d.Find(layout.Windows).Size
 	if b.c.Compact == NotCompact { // else nobody knows yet
 		request.Used = used(b.tree)
+		if r.info != nil && b.c.Recovery.State != Staged { // it moves to its own partition
+			request.Used -= r.info.Size
+		}
 	}
 	decision, err := winre.Decide(request)
 	if err != nil {
@@ -238,7 +241,14 @@ func (b *Bake) installRecovery() error {
 		r.tree = tree.New(b.tree.Now)
 		return b.disableRecovery()
 	}
-	state := winre.Enabled(b.recoveryIDs().LoaderID, b.recoveryDisk(), p.Offset, r.build, b.windows.Server)
+	state, err := winre.State(b.tree)
+	if err != nil {
+		b.c.Progress.Note(fmt.Sprintf("%s; the file is written anew.", err))
+	}
+	if state == nil {
+		state = winre.Disabled(b.windows.Server)
+	}
+	state.Enable(b.recoveryIDs().LoaderID, b.recoveryDisk(), p.Offset, r.build)
 	partition, err := winre.Partition(b.tree, state)
 	if err != nil {
 		return fault.In("winre", err)
