@@ -118,7 +118,7 @@ func TestSetState(t *testing.T) {
 	n.Attributes |= tree.AttrHidden
 	n.Security = tr.AddSecurity(secdesc.Build(secdesc.Administrators, secdesc.LocalSystem))
 	security := n.Security
-	if err := SetState(tr, Enabled(loaderID, gpt, 1, lab, true)); err != nil {
+	if err := SetState(tr, enabled(loaderID, gpt, 1, lab, true)); err != nil {
 		t.Fatal(err)
 	}
 	if e := tr.Find(StateFile); e.Node != n || n.Attributes&tree.AttrHidden == 0 || n.Security != security {
@@ -135,7 +135,7 @@ func TestPartition(t *testing.T) {
 	source.Created, source.Modified = 5, 7
 	unpacked := source.Data
 	source.Data = tree.Pack(unpacked, wof.LZX, tree.Bytes("packed"))
-	state := Enabled(loaderID, gpt, 1<<30, lab, true)
+	state := enabled(loaderID, gpt, 1<<30, lab, true)
 	p, err := Partition(tr, state)
 	if err != nil {
 		t.Fatal(err)

@@ -50,20 +50,13 @@ const (
 // scheduled is the ScheduledOperation of an enabled WinRE in files that recent Windows wrote.
 const scheduled = 4
 
-// Enabled is the state of a WinRE that is set up: loader is its entry in the BCD store, disk and offset
-// are those of the recovery partition. build is the BuildLabEx of the Windows (see BuildLab), and may be
-// empty, as it is in files that recent Windows wrote.
-func Enabled(loader guid.GUID, disk Disk, offset int64, build string, server bool) *ReAgent {
-	r := Disabled(server)
-	r.Enable(loader, disk, offset, build)
-	return r
-}
-
 // Disabled is the state of a Windows without WinRE, and of one whose WinRE is not set up yet ("staged": then
 // Winre.wim lies beside the file, and Setup enables it at the first start, or reagentc /enable does later).
 func Disabled(server bool) *ReAgent { return &ReAgent{Version: version2, Server: server} }
 
-// Enable makes r the state of a WinRE that is set up; the arguments are those of Enabled.
+// Enable makes r the state of a WinRE that is set up: loader is its entry in the BCD store, disk and offset
+// are those of the recovery partition. build is the BuildLabEx of the Windows (see BuildLab), and may be
+// empty, as it is in files that recent Windows wrote.
 func (r *ReAgent) Enable(loader guid.GUID, disk Disk, offset int64, build string) {
 	r.BCD, r.Location = loader, Location{Path, disk, offset}
 	r.Installed, r.Staged, r.AutoRepair = true, false, true

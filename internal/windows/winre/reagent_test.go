@@ -30,11 +30,11 @@ const lab = "20348.1.amd64fre.standin.210507-1500"
 
 // states are the golden files.
 var states = map[string]*ReAgent{
-	"enabled-gpt.xml":  Enabled(loaderID, gpt, 41943040000, lab, true),
-	"enabled-mbr.xml":  Enabled(loaderID, mbr, 41943040000, "", true),
+	"enabled-gpt.xml":  enabled(loaderID, gpt, 41943040000, lab, true),
+	"enabled-mbr.xml":  enabled(loaderID, mbr, 41943040000, "", true),
 	"disabled.xml":     Disabled(false),
 	"windows8.xml":     {Version: version1, AutoRepair: true, Scheduled: 4},
-	"escaped.xml":      Enabled(loaderID, gpt, 1, `a "quoted" <build> & more`, false),
+	"escaped.xml":      enabled(loaderID, gpt, 1, `a "quoted" <build> & more`, false),
 	"staged-setup.xml": {Version: version2, Staged: true, Server: true},
 }
 
@@ -276,4 +276,10 @@ func FuzzParseReAgent(f *testing.F) {
 			t.Errorf("%+v became %+v", r, again)
 		}
 	})
+}
+
+func enabled(loader guid.GUID, disk Disk, offset int64, build string, server bool) *ReAgent {
+	r := Disabled(server)
+	r.Enable(loader, disk, offset, build)
+	return r
 }
