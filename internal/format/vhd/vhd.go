@@ -8,7 +8,6 @@
 package vhd
 
 import (
-	"bytes"
 	"io"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -37,7 +36,10 @@ func Open(r io.ReaderAt, size int64) (*Disk, error) {
 		}
 		return d, nil
 	}
-	return d, d.readHeader()
+	if err := d.readHeader(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Footer returns what the footer tells.
@@ -92,16 +94,16 @@ func (d *Disk) footerAt(off int64) (Footer, error) {
 
 // Is says whether a file of size bytes has a VHD's footer, or a copy of one.
 func Is(r io.ReaderAt, size int64) (bool, error) {
+	if size < FooterSize {
+		return false, nil
+	}
 	f := sparse.NewFile(r, size)
 	for _, off := range []int64{0, size - FooterSize} {
 		b := make([]byte, len(Cookie))
-		if size < FooterSize {
-			return false, nil
-		}
 		if err := f.Data(b, off); err != nil {
 			return false, err
 		}
-		if bytes.Equal(b, []byte(Cookie)) {
+		if string(b) == Cookie {
 			return true, nil
 		}
 	}

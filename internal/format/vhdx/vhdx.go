@@ -72,7 +72,10 @@ func Open(r io.ReaderAt, size int64) (*Disk, error) {
 	if err := d.readMetadata(regions.metadata); err != nil {
 		return nil, fault.In("VHDX metadata", err)
 	}
-	return d, fault.In("VHDX block allocation table", d.checkBAT())
+	if err := d.checkBAT(); err != nil {
+		return nil, fault.In("VHDX block allocation table", err)
+	}
+	return d, nil
 }
 
 // Info returns what the metadata tell.
