@@ -34,6 +34,7 @@ const (
 	System   Role = "system"   // what the firmware starts from
 	Reserved Role = "reserved" // Microsoft reserved partition: no file system
 	Windows  Role = "windows"
+	Recovery Role = "recovery" // Windows Recovery Environment
 )
 
 // FileSystem is what a partition holds.
@@ -58,6 +59,9 @@ const (
 	reservedSize = 16 * mib
 	// MinSize is the smallest disk that can hold a Windows volume at all.
 	MinSize = 512 * mib
+	// minWindows is what a recovery partition must leave to Windows: as much as the smallest disk
+	// has for it behind the system partitions of UEFI. Whether Windows fits is for Plan to say.
+	minWindows = MinSize - 2*alignment - systemSize - reservedSize
 	// maxMBR is where the 32-bit sector numbers of an MBR end.
 	maxMBR = 2 << 40
 )
@@ -67,6 +71,9 @@ type Spec struct {
 	Size     int64 // of the disk, in bytes
 	Firmware Firmware
 	Label    string // of the Windows volume
+	// Recovery is the size of the recovery partition in bytes, rounded up to whole MiB; 0 for a disk
+	// that has none.
+	Recovery int64
 	// Seed makes the identifiers: equal seeds give equal disks.
 	Seed []byte
 	Time filetime.Time
@@ -99,16 +106,20 @@ func New(s Spec) (*Disk, error) {
 		return nil, fault.Invalidf("size: %d bytes is not a whole number of %d-byte sectors", s.Size, disk.SectorSize)
 	}
 	d := &Disk{Spec: s}
+	var err error
 	switch s.Firmware {
 	case BIOS:
-		d.partitionBIOS()
+		err = d.partitionBIOS()
 	case UEFI:
 		d.ID = d.Identifier("disk")
-		d.partitionUEFI()
+		err = d.partitionUEFI()
 	case Both:
-		d.partitionBoth()
+		err = d.partitionBoth()
 	default:
-		return nil, fault.Invalidf("firmware: %q is not one of %q", s.Firmware, Firmwares)
+		err = fault.Invalidf("firmware: %q is not one of %q", s.Firmware, Firmwares)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if d.MBR() {
 		if s.Size > maxMBR {
@@ -122,36 +133,72 @@ func New(s Spec) (*Disk, error) {
 // MBR says whether the disk has an MBR partition table; the others have a GPT.
 func (d *Disk) MBR() bool { return d.Spec.Firmware != UEFI }
 
-func (d *Disk) partitionBIOS() {
-	d.add(Partition{
-		Partition: disk.Partition{Offset: alignment, Size: down(d.Spec.Size) - alignment, MBRType: disk.TypeNTFS, Active: true},
-		Role:      Windows, FileSystem: NTFS, Label: d.Spec.Label,
-	})
+func (d *Disk) partitionBIOS() error {
+	return d.addWindows(disk.Partition{Offset: alignment, MBRType: disk.TypeNTFS, Active: true}, down(d.Spec.Size))
 }
 
 // partitionBoth is the layout that Windows To Go has: a firmware of either kind finds its boot
 // manager on the FAT32 partition, a BIOS because it is active, UEFI because it is FAT.
-func (d *Disk) partitionBoth() {
+func (d *Disk) partitionBoth() error {
 	d.add(Partition{
 		Partition: disk.Partition{Offset: alignment, Size: systemSize, MBRType: disk.TypeFAT32LBA, Active: true},
 		Role:      System, FileSystem: FAT32, Label: "SYSTEM",
 	})
-	start := int64(alignment + systemSize)
-	d.add(Partition{
-		Partition: disk.Partition{Offset: start, Size: down(d.Spec.Size) - start, MBRType: disk.TypeNTFS},
-		Role:      Windows, FileSystem: NTFS, Label: d.Spec.Label,
-	})
+	return d.addWindows(disk.Partition{Offset: alignment + systemSize, MBRType: disk.TypeNTFS}, down(d.Spec.Size))
 }
 
-func (d *Disk) partitionUEFI() {
+func (d *Disk) partitionUEFI() error {
 	_, usable := disk.GPTUsable(d.Spec.Size)
 	system := disk.Partition{Offset: alignment, Size: systemSize, Name: "EFI system partition", Type: disk.TypeEFI, Attributes: disk.AttrNoDriveLetter}
 	reserved := disk.Partition{Offset: system.Offset + system.Size, Size: reservedSize, Name: "Microsoft reserved partition", Type: disk.TypeMSR, Attributes: disk.AttrNoDriveLetter}
-	start := reserved.Offset + reserved.Size
-	windows := disk.Partition{Offset: start, Size: down(usable) - start, Name: "Basic data partition", Type: disk.TypeBasicData}
 	d.add(Partition{Partition: system, Role: System, FileSystem: FAT32, Label: "SYSTEM"})
 	d.add(Partition{Partition: reserved, Role: Reserved})
+	return d.addWindows(disk.Partition{Offset: reserved.Offset + reserved.Size, Name: basicName, Type: disk.TypeBasicData}, down(usable))
+}
+
+// basicName is the name that Windows' own tools give to every partition that they are not told a
+// name for, a recovery partition too.
+const basicName = "Basic data partition"
+
+// addWindows gives the disk from windows.Offset to end to Windows, and the last of it to the recovery
+// partition where one is wanted. That lies behind Windows because it can only be made larger, as
+// updates of the recovery environment may need, at the expense of the partition before it.
+func (d *Disk) addWindows(windows disk.Partition, end int64) error {
+	recovery, err := d.recoverySize(windows.Offset, end)
+	if err != nil {
+		return err
+	}
+	windows.Size = end - recovery - windows.Offset
 	d.add(Partition{Partition: windows, Role: Windows, FileSystem: NTFS, Label: d.Spec.Label})
+	if recovery == 0 {
+		return nil
+	}
+	// Type and attributes: https://learn.microsoft.com/windows-hardware/manufacture/desktop/configure-uefigpt-based-hard-drive-partitions
+	// and the page on BIOS/MBR beside it.
+	d.add(Partition{
+		Partition: disk.Partition{
+			Offset: end - recovery, Size: recovery, MBRType: disk.TypeRE,
+			Name: basicName, Type: disk.TypeRecovery, Attributes: disk.AttrRequired | disk.AttrNoDriveLetter,
+		},
+		Role: Recovery, FileSystem: NTFS, Label: "Recovery",
+	})
+	return nil
+}
+
+// recoverySize is the size of the recovery partition, if there is room for it and for Windows between
+// two places.
+func (d *Disk) recoverySize(start, end int64) (int64, error) {
+	want := d.Spec.Recovery
+	if want < 0 {
+		return 0, fault.Invalidf("recovery partition: %d bytes is no size", want)
+	}
+	if room := end - start - minWindows; want > room {
+		n := len(d.Partitions) + 1
+		return 0, fault.Invalidf(
+			"size: a disk of %d bytes has no room for a recovery partition of %d bytes (partition %d): Windows (partition %d) needs at least %d bytes before it, so that %d bytes are left for it; make the disk larger by %d MiB",
+			d.Spec.Size, want, n+1, n, int64(minWindows), room, (want-room-1)/mib+1)
+	}
+	return up(want), nil
 }
 
 // add gives the partition its identifiers.
@@ -164,6 +211,8 @@ func (d *Disk) add(p Partition) {
 }
 
 func down(offset int64) int64 { return offset / alignment * alignment }
+
+func up(size int64) int64 { return down(size + alignment - 1) }
 
 // Find returns the partition with a role, or nil.
 func (d *Disk) Find(r Role) *Partition {
@@ -180,7 +229,11 @@ func (d *Disk) Identifier(purpose string) guid.GUID { return guid.Derive(d.seed(
 
 // seed is the user's seed with what makes this disk another one.
 func (d *Disk) seed() []byte {
-	return fmt.Appendf(nil, "winbake %s %d %s", d.Spec.Firmware, d.Spec.Size, d.Spec.Seed)
+	seed := fmt.Appendf(nil, "winbake %s %d %s", d.Spec.Firmware, d.Spec.Size, d.Spec.Seed)
+	if d.Spec.Recovery != 0 {
+		seed = fmt.Appendf(seed, " recovery %d", d.Spec.Recovery)
+	}
+	return seed
 }
 
 // signature is the disk's MBR signature; Windows takes 0 for "none".

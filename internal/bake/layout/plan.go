@@ -27,8 +27,9 @@ type Volume struct {
 
 // Contents are what the partitions are filled with.
 type Contents struct {
-	// Windows is the Windows volume; System the system partition's, nil where the disk has none.
-	Windows, System *tree.Tree
+	// Windows is the Windows volume; System and Recovery are those of the system and the recovery
+	// partition, nil where the disk has none.
+	Windows, System, Recovery *tree.Tree
 	// MBR, NTFS and FAT32 are the boot records for a BIOS, where it is one of the firmwares.
 	MBR, NTFS, FAT32 []byte
 }
@@ -53,9 +54,12 @@ func (d *Disk) Plan(c Contents) (*Plan, error) {
 }
 
 func (d *Disk) planVolume(part *Partition, c Contents) (volume.Plan, error) {
-	content := c.Windows
-	if part.Role == System {
-		content = c.System
+	if part.FileSystem == None {
+		return nil, nil
+	}
+	content := c.of(part.Role)
+	if content == nil {
+		return nil, fault.Bugf("there is nothing to fill it with")
 	}
 	start := uint64(part.Offset / 512)
 	switch part.FileSystem {
@@ -65,7 +69,7 @@ func (d *Disk) planVolume(part *Partition, c Contents) (volume.Plan, error) {
 			o.InstallBoot = func(reserved []byte) error { return bootcode.InstallFAT32(reserved, c.FAT32) }
 		}
 		return fat32.NewPlan(content, o)
-	case NTFS:
+	default:
 		var code []byte
 		if part.Active {
 			code = c.NTFS
@@ -74,5 +78,16 @@ func (d *Disk) planVolume(part *Partition, c Contents) (volume.Plan, error) {
 			Size: part.Size, StartLBA: start, Label: part.Label, Serial: part.Serial, Time: d.Spec.Time, BootCode: code,
 		})
 	}
-	return nil, nil
+}
+
+// of returns the tree for a partition.
+func (c *Contents) of(r Role) *tree.Tree {
+	switch r {
+	case System:
+		return c.System
+	case Recovery:
+		return c.Recovery
+	default:
+		return c.Windows
+	}
 }

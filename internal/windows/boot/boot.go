@@ -96,6 +96,12 @@ type Options struct {
 	Description string
 	// LoaderID and ResumeID are the identifiers of the image's two entries; see IDs.
 	LoaderID, ResumeID guid.GUID
+	// Recovery is the recovery environment that starts when Windows does not; nil for none.
+	Recovery *Recovery
+	// NoRecovery says in the entries that nothing is to start when Windows does not: `bcdedit /set
+	// recoveryenabled no`. Without it and without Recovery they say nothing of it, which is how
+	// bcdboot leaves them for Windows to set up its recovery environment itself.
+	NoRecovery bool
 	// EX takes the boot files that are signed with the "Windows UEFI CA 2023", which images
 	// serviced since 2024 hold beside the others (EFI_EX, Fonts_EX). Firmware that trusts only
 	// the CA of 2011 refuses them.
@@ -158,7 +164,7 @@ func Install(windows, system *tree.Tree, o Options) error {
 		return err
 	}
 	if o.Firmware == UEFI {
-		return WriteStore(system, RecoveryStorePath, newRecoveryStore(store))
+		return WriteStore(system, RecoveryStorePath, newRecoveryStore(store, o.Recovery))
 	}
 	return nil
 }
@@ -204,7 +210,7 @@ func (o Options) check() error {
 	case o.EX && o.Firmware != UEFI:
 		return fault.Invalidf("boot files signed with the CA of 2023 exist for UEFI only")
 	}
-	return nil
+	return o.checkRecovery()
 }
 
 // checkImage looks for the files without which nothing boots.

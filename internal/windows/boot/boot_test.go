@@ -404,7 +404,7 @@ func TestDeviceBytes(t *testing.T) {
 
 // Three other programs read the same from every store.
 func TestStoresAreHives(t *testing.T) {
-	for _, o := range []Options{uefiOptions(), biosOptions()} {
+	for _, o := range []Options{uefiOptions(), biosOptions(), withRecovery(uefiOptions()), withRecovery(biosOptions()), withoutRecovery(biosOptions())} {
 		system := tree.New(2)
 		if err := Install(server2022.tree(t), system, o); err != nil {
 			t.Fatal(err)

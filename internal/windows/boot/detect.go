@@ -18,6 +18,7 @@ const (
 	build8     = 9200  // Windows 8, Server 2012
 	build10    = 10240 // Windows 10
 	build2016  = 14393 // Server 2016
+	build1709  = 16299 // Windows 10 1709
 	build2019  = 17763 // Server 2019
 	build11    = 22000 // Windows 11
 	build81    = 9600  // Windows 8.1, Server 2012 R2

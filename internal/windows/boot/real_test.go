@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
 // sampleStore returns a real store from the folder of sample files, or skips the test.
@@ -92,6 +94,55 @@ func TestLikeSetupUEFI(t *testing.T) {
 		if want[id] != text {
 			t.Errorf("ours:\n%s\nSetup's:\n%s", text, want[id])
 		}
+	}
+}
+
+// likeRecovery returns the recovery environment of a store that Windows made.
+func likeRecovery(t *testing.T, s *bcd.Store) *Recovery {
+	t.Helper()
+	sequence, err := element(t, s.Resolve(bcd.Default), bcd.ElemRecoverySequence).Objects()
+	if err != nil || len(sequence) != 1 {
+		t.Fatalf("recoverysequence %v, %v", sequence, err)
+	}
+	device, err := element(t, s.Object(sequence[0]), bcd.ElemDevice).Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ramdisk, ok := device.(bcd.Ramdisk)
+	if !ok {
+		t.Fatalf("the recovery environment's device is %s", device)
+	}
+	return &Recovery{Device: ramdisk.On, WIM: ramdisk.Path, LoaderID: sequence[0], OptionsID: ramdisk.Options}
+}
+
+// With a recovery environment the store is what Setup and reagentc left, byte for byte in every
+// element of the entries for Windows, its resume application and the recovery environment.
+func TestLikeReagentc(t *testing.T) {
+	s := sampleStore(t, "bcd/mkorman90+regipy/regipy_tests/data/BCD.xz")
+	o := like(t, s, UEFI)
+	o.Recovery = likeRecovery(t, s)
+	system := tree.New(2)
+	if err := Install(windows10.tree(t), system, o); err != nil {
+		t.Fatal(err)
+	}
+	ours := readStore(t, system, UEFI.StorePath())
+	want := lines(t, s)
+	got := lines(t, ours)
+	if len(got) != 13 {
+		t.Errorf("%d objects", len(got))
+	}
+	for id, text := range got {
+		if want[id] != text {
+			t.Errorf("ours:\n%s\nWindows':\n%s", text, want[id])
+		}
+	}
+	r := o.Recovery
+	for _, id := range []guid.GUID{o.LoaderID, o.ResumeID, r.LoaderID, r.OptionsID} {
+		sameElements(t, ours.Object(id), s.Object(id))
+	}
+	second := readStore(t, system, RecoveryStorePath)
+	for _, id := range []guid.GUID{r.LoaderID, r.OptionsID} {
+		sameElements(t, second.Object(id), s.Object(id))
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // NewStore returns the store of a system with one Windows: boot manager, loader, resume
-// application, memory tester, shared settings. Further entries are objects that the caller adds.
+// application, recovery environment, memory tester, shared settings. Further entries are objects
+// that the caller adds.
 func NewStore(windows *tree.Tree, o Options) (*bcd.Store, error) {
 	o, err := o.complete(windows)
 	if err != nil {
@@ -29,12 +30,15 @@ func NewStore(windows *tree.Tree, o Options) (*bcd.Store, error) {
 	if b.tools != nil {
 		s.Put(b.memoryTester())
 	}
+	if b.Recovery != nil {
+		s.Put(b.recoveryLoader(), b.recoveryDevice())
+	}
 	return s, nil
 }
 
-// newRecoveryStore returns the second store of a UEFI system: the boot manager and the settings,
-// ready for the entry of a recovery environment.
-func newRecoveryStore(main *bcd.Store) *bcd.Store {
+// newRecoveryStore returns the second store of a UEFI system: the boot manager, the settings, and
+// the recovery environment, or without one room for it.
+func newRecoveryStore(main *bcd.Store, r *Recovery) *bcd.Store {
 	s := &bcd.Store{Time: main.Time, Description: bcd.Description{KeyName: bcd.KeyNameOther, FirmwareModified: true}}
 	for _, o := range main.Objects() {
 		if o.Type.IsInherit() {
@@ -46,6 +50,9 @@ func newRecoveryStore(main *bcd.Store) *bcd.Store {
 		manager.Delete(id)
 	}
 	s.Put(manager)
+	if r != nil {
+		r.copyTo(s, main)
+	}
 	return s
 }
 
@@ -166,7 +173,7 @@ func (b *builder) manager() *bcd.Object {
 }
 
 func (b *builder) loader() *bcd.Object {
-	return b.entry(b.LoaderID, b.loaderPattern, bcd.TypeOSLoader, b.loaderDefaults(), []bcd.Element{
+	o := b.entry(b.LoaderID, b.loaderPattern, bcd.TypeOSLoader, b.loaderDefaults(), []bcd.Element{
 		bcd.ElemDevice.Device(b.OS.holding(bcd.ElemPath)),
 		bcd.ElemPath.Text(`\Windows\system32\` + b.scheme.loader),
 		bcd.ElemDescription.Text(b.Description),
@@ -176,10 +183,12 @@ func (b *builder) loader() *bcd.Object {
 		bcd.ElemSystemRoot.Text(`\Windows`),
 		bcd.ElemResumeObject.Object(b.ResumeID),
 	})
+	o.Set(b.loaderRecovery()...)
+	return o
 }
 
 func (b *builder) resume() *bcd.Object {
-	return b.entry(b.ResumeID, b.resumePattern, bcd.TypeResume, b.resumeDefaults(), []bcd.Element{
+	o := b.entry(b.ResumeID, b.resumePattern, bcd.TypeResume, b.resumeDefaults(), []bcd.Element{
 		bcd.ElemDevice.Device(b.OS.holding(bcd.ElemPath)),
 		bcd.ElemPath.Text(`\Windows\system32\` + b.scheme.resume),
 		bcd.ElemDescription.Text("Windows Resume Application"),
@@ -188,6 +197,8 @@ func (b *builder) resume() *bcd.Object {
 		bcd.ElemFileDevice.Device(b.OS.holding(bcd.ElemFilePath)),
 		bcd.ElemFilePath.Text(`\hiberfil.sys`),
 	})
+	o.Set(b.resumeRecovery()...)
+	return o
 }
 
 func (b *builder) memoryTester() *bcd.Object {
