@@ -20,7 +20,7 @@ func (a *auditor) describe(t *tree.Tree) error {
 		return err
 	}
 	a.image.Windows = &Windows{
-		Product: w.ProductName, Edition: w.EditionID, Installation: w.Installation, Version: w.Version.String(),
+		Name: w.Description(), Product: w.ProductName, Edition: w.EditionID, Installation: w.Installation, Version: w.Version.String(),
 		Build: int(w.Version.Build), Architecture: w.Arch.Processor(), Server: w.Server, Partition: a.windows.Number,
 	}
 	k, err := registry.Open(t).Key(currentVersion)

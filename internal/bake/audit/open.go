@@ -1,15 +1,14 @@
 package audit
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -35,40 +34,29 @@ func inspectPath(path string, advisories []winre.Advisory) []*Image {
 	if isManifest(f) {
 		return []*Image{inspectManifest(path, f, info.Size())}
 	}
-	r, size, err := openDisk(f, info.Size(), path)
+	if err := refuse(f, path); err != nil {
+		return []*Image{newImage(path, KindDisk).fail(err)}
+	}
+	r, size, format, err := diskfile.Open(f, info.Size(), path)
 	if err != nil {
 		return []*Image{newImage(path, KindDisk).fail(err)}
 	}
-	return inspectDisk(path, r, size, advisories)
+	images := inspectDisk(path, r, size, advisories)
+	for _, i := range images {
+		i.Format = format
+	}
+	return images
 }
 
-// openDisk returns the disk that a file holds, whatever the format of the file.
-func openDisk(r io.ReaderAt, size int64, name string) (io.ReaderAt, int64, error) {
-	for _, m := range otherFormats {
-		b := make([]byte, len(m.magic))
-		if n, _ := r.ReadAt(b, m.at); n == len(b) && string(b) == m.magic {
-			return nil, 0, fault.Unsupportedf(fault.NoOffset, "%s is %s; %s", name, m.name, m.advice)
-		}
-	}
-	size, err := withoutFooter(r, size)
-	return r, size, fault.In(name, err)
-}
-
-// withoutFooter is the length of the disk in a file: all of it, unless the footer of a fixed VHD
-// follows.
-func withoutFooter(r io.ReaderAt, size int64) (int64, error) {
-	footer := make([]byte, vhd.FooterSize)
-	if size < vhd.FooterSize {
-		return size, nil
-	}
-	if n, err := r.ReadAt(footer, size-vhd.FooterSize); n < len(footer) {
-		return 0, err
-	}
-	if !bytes.HasPrefix(footer, []byte(vhd.Cookie)) {
-		return size, nil
-	}
-	f, err := vhd.Parse(footer, size)
-	return f.Size, err
+// otherFormats are files that hold no disk that can be read, by what they begin with.
+var otherFormats = []struct {
+	at                  int64
+	magic, name, advice string
+}{
+	{0, "MSWIM\x00\x00\x00", "a WIM", extract},
+	{0x8001, "CD001", "an ISO image", extract},
+	{0, "KDMV", "a VMDK", convert},
+	{0x40, "\x7F\x10\xDA\xBE", "a VDI", convert},
 }
 
 const (
@@ -76,18 +64,15 @@ const (
 	extract = "audit a disk that was made from it, or apply it to a folder and give that"
 )
 
-// otherFormats are files that hold no disk that can be read here, by what they begin with.
-var otherFormats = []struct {
-	at                  int64
-	magic, name, advice string
-}{
-	{0, "MSWIM\x00\x00\x00", "a WIM", extract},
-	{0x8001, "CD001", "an ISO image", extract},
-	{0, "vhdxfile", "a VHDX", convert},
-	{0, "QFI\xFB", "a qcow2 image", convert},
-	{0, vhd.Cookie, "a dynamic VHD", convert},
-	{0, "KDMV", "a VMDK", convert},
-	{0x40, "\x7F\x10\xDA\xBE", "a VDI", convert},
+// refuse names a file that holds no disk.
+func refuse(r io.ReaderAt, name string) error {
+	for _, m := range otherFormats {
+		b := make([]byte, len(m.magic))
+		if n, _ := r.ReadAt(b, m.at); n == len(b) && string(b) == m.magic {
+			return fault.Unsupportedf(fault.NoOffset, "%s is %s; %s", name, m.name, m.advice)
+		}
+	}
+	return nil
 }
 
 // hostPath makes a path of the tree from what users write.

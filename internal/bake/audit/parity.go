@@ -53,7 +53,7 @@ func inspectManifest(path string, f *os.File, size int64) *Image {
 		return i.fail(fault.Corruptf(fault.NoOffset, "%s is no manifest.json of winbake: it has no schema_version, windows or winre", path))
 	}
 	i.Windows = &Windows{
-		Product: m.Windows.Name, Edition: m.Windows.Edition, Installation: m.Windows.Installation, Version: m.Windows.Version,
+		Name: m.Windows.Name, Product: m.Windows.Name, Edition: m.Windows.Edition, Installation: m.Windows.Installation, Version: m.Windows.Version,
 		Build: int(version(m.Windows.Version).Build), Architecture: m.Windows.Architecture,
 	}
 	i.WinRE.Present, i.WinRE.Version, i.WinRE.State = m.WinRE.Present, m.WinRE.Version, m.WinRE.State

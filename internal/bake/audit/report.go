@@ -52,6 +52,7 @@ const (
 type Image struct {
 	Path    string  `json:"path"`
 	Kind    Kind    `json:"kind"`
+	Format  string  `json:"format,omitempty"` // of the file: raw, fixed VHD, dynamic VHD, VHDX, qcow2
 	Verdict Verdict `json:"verdict"`
 	// Error is why the image could not be read; its other fields say what is known all the same.
 	Error      string      `json:"error,omitempty"`
@@ -72,6 +73,7 @@ type Image struct {
 
 // Windows is what an image is.
 type Windows struct {
+	Name         string `json:"name"` // Windows Server 2022
 	Product      string `json:"product"`
 	Edition      string `json:"edition"`
 	Installation string `json:"installation_type"`
