@@ -154,7 +154,7 @@ func (a *auditor) judge() {
 	for _, f := range winre.Judge(a.advisories, uint16(a.image.Windows.Build), w.Present, version(w.Version)) {
 		out := Advisory{ID: f.Advisory.ID, CVE: f.Advisory.CVE, Title: f.Advisory.Title, KBs: []string{}, Status: f.Status, Reason: f.Reason}
 		if f.Fix != nil {
-			out.KBs, out.Fixed = f.Fix.KBs, f.Fix.Fixed.String()
+			out.KBs, out.Fixed, out.Certainty = f.Fix.KBs, f.Fix.Fixed.String(), f.Fix.Certainty
 		}
 		a.image.Advisories = append(a.image.Advisories, out)
 		switch f.Status {

@@ -231,13 +231,15 @@ type Room struct {
 
 // Advisory is what one advisory means for an image.
 type Advisory struct {
-	ID     string       `json:"id"`
-	CVE    string       `json:"cve"`
-	Title  string       `json:"title"`
-	KBs    []string     `json:"kbs"`
-	Fixed  string       `json:"fixed_version"`
-	Status winre.Status `json:"status"`
-	Reason string       `json:"reason"`
+	ID    string   `json:"id"`
+	CVE   string   `json:"cve"`
+	Title string   `json:"title"`
+	KBs   []string `json:"kbs"`
+	Fixed string   `json:"fixed_version"`
+	// Certainty of Fixed is documented, reported or inferred.
+	Certainty winre.Certainty `json:"certainty"`
+	Status    winre.Status    `json:"status"`
+	Reason    string          `json:"reason"`
 }
 
 // Severity tells what somebody has to act on from what is only good to know.

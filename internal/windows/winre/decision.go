@@ -209,7 +209,9 @@ func (c *considered) room() string {
 }
 
 // differs says whether the other image does not do what d decides.
-func (c *considered) differs(d *Decision) bool { return c.Parity != nil && c.Parity.Present != d.Include }
+func (c *considered) differs(d *Decision) bool {
+	return c.Parity != nil && c.Parity.Present != d.Include
+}
 
 // sentence fills in what a sentence of the tables leaves open.
 func (c *considered) sentence(s string) string { return strings.ReplaceAll(s, "ROLE", string(c.Role)) }

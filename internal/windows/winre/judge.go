@@ -23,7 +23,7 @@ const (
 // Finding is what one advisory means for an image.
 type Finding struct {
 	Advisory Advisory
-	Fix      *Fix // the part of the advisory that was compared with; nil if NotApplicable
+	Fix      *Fix // the part of the advisory for the image's Windows, or for that of its WinRE; nil if NotApplicable
 	Status   Status
 	Reason   string // a whole sentence
 }
@@ -83,16 +83,17 @@ func (a Advisory) windows() string {
 // compare compares a version with the fix, or, if the recovery environment is that of another Windows than
 // the image's, with the fix for that.
 func (f *Finding) compare(version pe.Version) {
-	if !f.Fix.is(version.Build) {
-		f.Fix = f.Advisory.fix(version.Build)
+	fix := f.Fix
+	if !fix.is(version.Build) {
+		fix = f.Advisory.fix(version.Build)
 	}
-	if f.Fix == nil || f.Fix.Fixed.Major != version.Major || f.Fix.Fixed.Minor != version.Minor {
-		f.Fix, f.Status = nil, UnderInvestigation
+	if fix == nil || fix.Fixed.Major != version.Major || fix.Fixed.Minor != version.Minor {
+		f.Status = UnderInvestigation
 		f.Reason = fmt.Sprintf("The recovery environment has version %v, which is that of another Windows; %s says nothing of it.", version, f.Advisory.ID)
 		return
 	}
+	f.Fix, f.Status = fix, Affected
 	relation := "is older than"
-	f.Status = Affected
 	if version.Revision >= f.Fix.Fixed.Revision {
 		f.Status, relation = Fixed, "is not older than"
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
@@ -92,14 +93,14 @@ func notXML(line int, err error) error {
 // start takes an element in; depth is 0 for the root.
 func (r *ReAgent) start(t xml.StartElement, depth, line int) error {
 	e := element{name: t.Name.Local, line: line}
-	if t.Name.Space != "" {
+	if t.Name.Space != "" || strings.Contains(e.name, ":") {
 		return fault.Unsupportedf(fault.NoOffset, "line %d: %.40q is in a namespace", line, e.name)
 	}
 	if len(t.Attr) > maxAttributes {
 		return fault.Corruptf(fault.NoOffset, "line %d: %.40q has %d attributes", line, e.name, len(t.Attr))
 	}
 	for _, a := range t.Attr {
-		if a.Name.Space != "" || a.Name.Local == "xmlns" {
+		if a.Name.Space != "" || a.Name.Local == "xmlns" || strings.Contains(a.Name.Local, ":") {
 			return fault.Unsupportedf(fault.NoOffset, "line %d: %.40q has an attribute in a namespace", line, e.name)
 		}
 		if e.has(a.Name.Local) {

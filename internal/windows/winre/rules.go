@@ -77,7 +77,7 @@ var rules = []Rule{
 	},
 	{
 		"domain-controller", "role is domain-controller, even if external_recovery is true", Included,
-		"A domain controller is brought back by its own means: a snapshot is no way back for a directory that replicates, and wbadmin restores from within the recovery environment.",
+		"A domain controller is brought back by its own means: a snapshot is no way back for a directory that replicates, and wbadmin restores the whole server from within the recovery environment only.",
 		func(c *considered) bool { return c.is(DomainController) },
 	},
 	{
@@ -140,7 +140,7 @@ var warnings = []check{
 	},
 	{
 		row("bitlocker", Warned, "the outcome is exclude, and the role is not stateless or build-agent",
-			"Without a recovery environment BitLocker cannot be turned on silently (by Intune or at setup), and bcdedit, chkdsk and manage-bde run from install media only."),
+			"Without a recovery environment BitLocker cannot be turned on silently (by Intune or at setup), and a Windows that does not start can be repaired from install media only."),
 		func(c *considered, d *Decision) bool { return !d.Include && !c.is(Stateless, BuildAgent) },
 		nil,
 	},
