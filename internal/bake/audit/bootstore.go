@@ -17,13 +17,17 @@ const maxStore = 16 << 20
 // boot reads every BCD store of the disk.
 func (a *auditor) boot() {
 	for _, v := range a.volumes {
-		for _, path := range []string{boot.UEFI.StorePath(), boot.BIOS.StorePath()} {
+		for _, path := range []string{boot.BIOS.StorePath(), boot.UEFI.StorePath(), boot.RecoveryStorePath} {
 			s, err := readStore(v, path)
 			if missing(err) {
 				continue
 			}
-			b := Boot{Store: windowsPath(path), Partition: v.Number}
-			if err == nil {
+			b := Boot{Store: windowsPath(path), Partition: v.Number, Recovery: path == boot.RecoveryStorePath}
+			switch {
+			case err != nil:
+			case b.Recovery:
+				err = a.recoveryEntry(s, &b)
+			default:
 				err = a.entry(s, &b)
 			}
 			if err != nil {
@@ -92,6 +96,17 @@ func (a *auditor) entry(s *bcd.Store, b *Boot) error {
 	if o == nil {
 		return nil
 	}
+	return a.device(o, b)
+}
+
+// recoveryEntry takes the default entry of the second store of a UEFI disk, which is WinRE itself.
+func (a *auditor) recoveryEntry(s *bcd.Store, b *Boot) error {
+	b.Target = TargetNone
+	o := s.Resolve(bcd.Default)
+	if o == nil {
+		return nil // as it is while there is none
+	}
+	b.Loader, b.sequence, b.Sequence = o.ID.String(), o.ID, o.ID.String()
 	return a.device(o, b)
 }
 

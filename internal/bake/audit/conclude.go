@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -58,7 +56,7 @@ func (a *auditor) agree(enabled bool) {
 		case b.Sequence == "":
 			a.image.find("bcd-no-recovery", Warning, who+" has no entry for WinRE: Windows does not go there when it cannot start.", next)
 			continue
-		case b.Enabled == nil || !*b.Enabled:
+		case !b.Recovery && (b.Enabled == nil || !*b.Enabled):
 			a.image.find("bcd-recovery-off", Warning, who+" has recoveryenabled switched off: Windows does not go to WinRE by itself.",
 				"Run \"bcdedit /set {default} recoveryenabled yes\" in Windows, if that is not on purpose.")
 		}
@@ -146,52 +144,6 @@ func (a *auditor) versions() {
 		a.image.find("winre-version-registry", Info, fmt.Sprintf("The registry's WinREVersion is %s, Winre.wim is %s: Windows Update and scanners go by the registry.", w.Registry, p.Version),
 			"Set WinREVersion to the version of Winre.wim, or leave it out.")
 	}
-}
-
-// judge compares with the advisories.
-func (a *auditor) judge() {
-	w := &a.image.WinRE
-	for _, f := range winre.Judge(a.advisories, uint16(a.image.Windows.Build), w.Present, version(w.Version)) {
-		out := Advisory{ID: f.Advisory.ID, CVE: f.Advisory.CVE, Title: f.Advisory.Title, KBs: []string{}, Status: f.Status, Reason: f.Reason}
-		if f.Fix != nil {
-			out.KBs, out.Fixed, out.Certainty = f.Fix.KBs, f.Fix.Fixed.String(), f.Fix.Certainty
-		}
-		a.image.Advisories = append(a.image.Advisories, out)
-		switch f.Status {
-		case winre.Affected:
-			a.image.find("advisory-affected", Warning, fmt.Sprintf("%s: %s", out.ID, f.Reason), a.update(out))
-		case winre.UnderInvestigation:
-			a.image.find("advisory-unknown", Warning, fmt.Sprintf("%s: %s", out.ID, f.Reason),
-				"Find out the version: \"reagentc /info\" prints it on newer builds.")
-		case winre.Fixed, winre.NotAffected, winre.NotApplicable:
-		}
-	}
-}
-
-// update is what to do about an advisory.
-func (a *auditor) update(out Advisory) string {
-	list := strings.Join(out.KBs, ", ")
-	if a.image.Room != nil && !a.image.Room.Enough {
-		return fmt.Sprintf("Make room first, then install %s; or bake the image anew with a Winre.wim of %s or later.", list, out.Fixed)
-	}
-	return fmt.Sprintf("Install %s, or add the Safe OS dynamic update of the same month to Winre.wim with DISM; it must become %s or later.", list, out.Fixed)
-}
-
-// version reads a version; what is none is the zero version.
-func version(s string) (v pe.Version) {
-	fields := strings.Split(s, ".")
-	parts := []*uint16{&v.Major, &v.Minor, &v.Build, &v.Revision}
-	if len(fields) != len(parts) {
-		return pe.Version{}
-	}
-	for i, f := range fields {
-		n, err := strconv.ParseUint(f, 10, 16)
-		if err != nil {
-			return pe.Version{}
-		}
-		*parts[i] = uint16(n)
-	}
-	return v
 }
 
 // conclude writes the verdict in a sentence, and gathers what to do.

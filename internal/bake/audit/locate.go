@@ -28,7 +28,7 @@ func (a *auditor) describe(t *tree.Tree) error {
 		a.image.find("registry-unreadable", Info, fmt.Sprintf("The registry cannot be read: %v.", err), "")
 	}
 	if k != nil {
-		v, _ := k.Value("WinREVersion")
+		v, _ := k.Value(winre.VersionValue)
 		a.image.WinRE.Registry, _ = v.Text()
 	}
 	return nil

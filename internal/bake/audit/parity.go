@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
 // maxManifest bounds a manifest, which has a few KiB.
@@ -52,9 +53,10 @@ func inspectManifest(path string, f *os.File, size int64) *Image {
 	if m.SchemaVersion == 0 || m.WinRE == nil || m.Windows == nil {
 		return i.fail(fault.Corruptf(fault.NoOffset, "%s is no manifest.json of winbake: it has no schema_version, windows or winre", path))
 	}
+	v, _ := winre.ParseVersion(m.Windows.Version) // one that is none has no build
 	i.Windows = &Windows{
 		Name: m.Windows.Name, Product: m.Windows.Name, Edition: m.Windows.Edition, Installation: m.Windows.Installation, Version: m.Windows.Version,
-		Build: int(version(m.Windows.Version).Build), Architecture: m.Windows.Architecture,
+		Build: int(v.Build), Architecture: m.Windows.Architecture,
 	}
 	i.WinRE.Present, i.WinRE.Version, i.WinRE.State = m.WinRE.Present, m.WinRE.Version, m.WinRE.State
 	i.Summary = "The bake noted that the image carries no WinRE."

@@ -208,7 +208,9 @@ type ReAgent struct {
 
 // Boot is one BCD store and the entry in it that starts this Windows.
 type Boot struct {
-	Store      string `json:"store"`
+	Store string `json:"store"`
+	// Recovery says that it is the second store of a UEFI disk, whose only entry is WinRE's.
+	Recovery   bool   `json:"recovery_store"`
 	Partition  int    `json:"partition"` // that holds the store
 	Loader     string `json:"loader"`
 	Enabled    *bool  `json:"recovery_enabled"` // null where it is not set

@@ -106,7 +106,7 @@ func (r *recoverable) setUp(t testing.TB) {
 	if err := winre.SetState(r.windows, r.state); err != nil {
 		t.Fatal(err)
 	}
-	if err := winre.Unstage(r.windows); err != nil {
+	if _, err := winre.Remove(r.windows); err != nil {
 		t.Fatal(err)
 	}
 }
