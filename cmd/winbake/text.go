@@ -108,7 +108,11 @@ func (p *page) winRE(i *audit.Image) {
 		p.row("ReAgent.xml", "none")
 	}
 	for _, b := range i.Boot {
-		p.row("BCD", b.Store+on(b.Partition)+": "+pointer("recovery "+enabled(b.Enabled), b.Target, b.TargetPart))
+		state := "recovery " + enabled(b.Enabled)
+		if b.Recovery {
+			state = "WinRE's own store"
+		}
+		p.row("BCD", b.Store+on(b.Partition)+": "+pointer(state, b.Target, b.TargetPart))
 	}
 	if r := i.Room; r != nil {
 		p.row("Room for updates", fmt.Sprintf("%s free%s, %s wanted", audit.Size(r.Free), on(r.Partition), audit.Size(r.Needed)))

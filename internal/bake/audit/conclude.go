@@ -208,11 +208,13 @@ func (a *auditor) absent() string {
 
 // Size is a number of bytes as people read it.
 func Size(n int64) string {
-	const mib = 1 << 20
-	if n >= 10<<30 {
+	switch {
+	case n >= 10<<30:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n < 1<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
 	}
-	return fmt.Sprintf("%d MiB", n/mib)
+	return fmt.Sprintf("%d MiB", n>>20)
 }
 
 // upper begins a sentence.
