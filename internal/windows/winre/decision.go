@@ -94,6 +94,9 @@ func Decide(q Request) (Decision, error) {
 	return Decision{}, fault.Bugf("no rule fits policy %q, role %q", q.Policy, q.Role)
 }
 
+// maxBytes bounds what a request gives in bytes, so that sums cannot overflow.
+const maxBytes = 1 << 60
+
 // considered is a request with what follows from it.
 type considered struct {
 	Request
@@ -118,7 +121,7 @@ func newConsidered(q Request) (*considered, error) {
 		name  string
 		bytes int64
 	}{{"disk", q.Disk}, {"min_free", q.MinFree}, {"used", q.Used}, {"partition_size", q.PartitionSize}} {
-		if n.bytes < 0 {
+		if n.bytes < 0 || n.bytes > maxBytes {
 			return nil, fault.Invalidf("%s: %d bytes cannot be", n.name, n.bytes)
 		}
 	}

@@ -229,6 +229,7 @@ func TestValuesThatCannotBe(t *testing.T) {
 		`policy "maybe" is none of include, exclude, auto`: {Policy: "maybe"},
 		`role "mail" is none of general, domain`:           {Role: "mail"},
 		"disk: -1 bytes":                                   {Disk: -1},
+		"min_free: 9223372036854775807 bytes":              {MinFree: 1<<63 - 1},
 		"min_free: -1 bytes":                               {MinFree: -1},
 		"used: -1 bytes":                                   {Used: -1},
 		"partition_size: -1 bytes":                         {PartitionSize: -1},
