@@ -30,8 +30,9 @@ type logCase struct {
 	name    string
 	entries []entry
 	replay  []int
-	// alone says that QEMU replays more: what is before the tail but still whole, too. To a file that
-	// was written as it should be, where such entries have long arrived, it makes no difference.
+	// alone says that QEMU 7.2 replays something else. It knows no tails: it also replays what is whole
+	// before one, which makes no difference to a file where that has arrived, as it should have; and
+	// of entries around the end of the log it replays only those from its start on.
 	alone bool
 }
 
@@ -60,7 +61,7 @@ func logCases() []logCase {
 		}, []int{0, 1}, false},
 		{"around the end", []entry{
 			at(253, 253, 8, data(0, 'a')), at(255, 253, 9, data(1, 'b'), data(2, 'c')), at(2, 253, 10, data(3, 'd')),
-		}, []int{0, 1, 2}, false},
+		}, []int{0, 1, 2}, true},
 		{"newest of two sequences", []entry{
 			at(10, 10, 20, data(0, 'n')), at(40, 40, 11, data(0, 'o')), at(42, 40, 12, data(1, 'o')),
 		}, []int{0}, false},

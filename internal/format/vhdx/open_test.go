@@ -153,7 +153,7 @@ func TestRefusals(t *testing.T) {
 			m.Pieces[pieceHeader1].Data[71] = 2
 			m.Size = 64 * mib
 			setDirty(m)
-		}, fault.ErrUnsupported, "33 MiB, more than 16; mount it"},
+		}, fault.ErrUnsupported, "33 MiB, more than 16; mount it once in Windows"},
 		"empty log": {setDirty, fault.ErrCorrupt, "no sequence of its entries is whole"},
 	} {
 		m := newImage(512)
