@@ -44,7 +44,7 @@ func logCases() []logCase {
 	data := func(i int64, c byte) patch { return patch{at: blocksAt + i*logSector, data: sector(c)} }
 	zeros := func(i, n int64) patch { return patch{at: blocksAt + i*logSector, zeros: n * logSector} }
 	var many []patch // whose descriptors take three sectors
-	for i := range int64(300) {
+	for i := range int64(150) {
 		many = append(many, zeros(256+i/2, 1), data(i%7, byte(i)))
 		if i == 120 {
 			many = append(many, zeros(3, 200))
