@@ -11,8 +11,8 @@ import (
 )
 
 // ReadAt is io.ReaderAt for a disk of size bytes. Each call of piece has to fill at least the first
-// byte of p with the disk's bytes from off on, and says how many it filled; p never reaches past
-// the end of the disk.
+// byte of p with the disk's bytes from off on, and says how many it filled, which counts only without an
+// error; p never reaches past the end of the disk.
 func ReadAt(p []byte, off, size int64, piece func(p []byte, off int64) (int, error)) (int, error) {
 	if off < 0 {
 		return 0, fault.Bugf("a disk is read from offset %d", off)
@@ -27,13 +27,13 @@ func ReadAt(p []byte, off, size int64, piece func(p []byte, off int64) (int, err
 	done := 0
 	for done < len(p) {
 		n, err := piece(p[done:], off+int64(done))
-		done += n
 		if err != nil {
 			return done, err
 		}
 		if n <= 0 {
 			return done, fault.Bugf("nothing was read at offset %d", off+int64(done))
 		}
+		done += n
 	}
 	return done, end
 }

@@ -20,9 +20,6 @@ const (
 	descriptorSize  = 32
 )
 
-// replayHint ends the errors of a log that cannot be replayed here.
-const replayHint = "mount it once in Windows (Mount-VHD, Dismount-VHD) or run: qemu-img check -r all"
-
 // entry is one entry of the log (2.3.1).
 type entry struct {
 	sector   int64 // where it begins: in the log, in sectors
@@ -60,7 +57,7 @@ func replay(r io.ReaderAt, f *sparse.File, head *header) (*sparse.File, int, err
 		return nil, 0, err
 	}
 	if head.log.length > maxLog {
-		return nil, 0, fault.Unsupportedf(head.log.offset, "it is to be replayed and has %d MiB, more than %d; %s", head.log.length/mib, maxLog/mib, replayHint)
+		return nil, 0, fault.Unsupportedf(head.log.offset, "it is to be replayed and has %d MiB, more than %d; mount it once in Windows, with: Mount-VHD", head.log.length/mib, maxLog/mib)
 	}
 	l := &log{r: r, region: head.log, id: head.logID, sectors: head.log.length / logSector}
 	active, err := l.active()

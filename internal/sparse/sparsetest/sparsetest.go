@@ -192,8 +192,8 @@ func (m *Image) Write(t testing.TB, name string) string {
 // one of the test; any other is returned.
 func Look(t testing.TB, d Disk) error {
 	t.Helper()
-	p := make([]byte, 100_001)
 	size := d.Size()
+	p := make([]byte, min(100_001, size/2+1))
 	for _, off := range []int64{0, size / 3, size / 2, size - 1, size - int64(len(p))} {
 		n, err := d.ReadAt(p, max(off, 0))
 		switch {
