@@ -7,16 +7,20 @@ export CGO_ENABLED := 0
 $(if $(shell command -v go),,$(error Go is missing. Install 1.26 or newer: https://go.dev/dl/))
 BUILD := build
 PLUGIN := $(BUILD)/packer-plugin-winbake
+WINBAKE := $(BUILD)/winbake
 PLUGIN_SOURCE := github.com/winbake/winbake
 GO_FILES := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
-build: $(PLUGIN) ## build the plugin for this machine
+build: $(PLUGIN) $(WINBAKE) ## build the plugin and the winbake command for this machine
 
 $(PLUGIN): $(GO_FILES)
 	go build -trimpath -o $@ .
+
+$(WINBAKE): $(GO_FILES)
+	go build -trimpath -o $@ ./cmd/winbake
 
 dev: $(PLUGIN) ## build the plugin and install it into your own Packer
 	packer plugins install --force --path $(PLUGIN) $(PLUGIN_SOURCE)
@@ -51,7 +55,7 @@ bootcode: ## assemble the boot records and stand-in boot programs (needs nasm)
 
 cross: ## check that the other platforms build
 	@for t in linux/arm64 darwin/arm64 windows/amd64; do \
-	  echo "$$t"; GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null . ; done
+	  echo "$$t"; for p in . ./cmd/winbake; do GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null $$p; done; done
 
 FUZZTIME ?= 60s
 # Without a limit the fuzzer spends all its time on making its first large input smaller.

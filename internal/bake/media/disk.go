@@ -35,12 +35,12 @@ type part struct {
 }
 
 // readDisk finds the Windows volumes of a disk or, if that is what r holds, of a volume.
-func readDisk(r io.ReaderAt, size int64, what kind) (*diskSource, []Image, error) {
+func readDisk(r *io.SectionReader, what kind) (*diskSource, []Image, error) {
 	d := &diskSource{}
 	if what == kindVolume {
-		d.parts = []*part{{name: "volume", r: io.NewSectionReader(r, 0, size)}}
+		d.parts = []*part{{name: "volume", r: r}}
 	} else {
-		partitions, err := disk.Read(r, size)
+		partitions, err := disk.Read(r, r.Size())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -50,7 +50,7 @@ func readDisk(r io.ReaderAt, size int64, what kind) (*diskSource, []Image, error
 	}
 	var images []Image
 	for _, p := range d.parts {
-		p.system = fileSystem(p.r)
+		p.system = FileSystem(p.r)
 		if p.system != ntfsName {
 			continue
 		}
@@ -97,7 +97,9 @@ var fileSystems = []mark{
 	{0x36, "FAT", "FAT"},
 }
 
-func fileSystem(r io.ReaderAt) string {
+// FileSystem names the file system of a volume by its boot sector: NTFS, FAT32, FAT, exFAT, ReFS,
+// BitLocker; empty for none that is known.
+func FileSystem(r io.ReaderAt) string {
 	for _, m := range fileSystems {
 		if is, _ := m.in(r); is {
 			return m.name

@@ -1,4 +1,5 @@
-// Package fat32 plans FAT32 volumes: EFI system partitions and the like, from a tree.
+// Package fat32 plans FAT32 volumes: EFI system partitions and the like, from a tree. It reads files
+// of volumes, too.
 //
 // Layout after Microsoft's "FAT32 File System Specification" 1.03: boot sector, FSInfo and their
 // backups in 32 reserved sectors, two FATs, directories, then the files in the order of the medium.
@@ -6,6 +7,9 @@
 // name differs. What FAT cannot hold (descriptors, streams, links) is left out, as Windows does
 // when it copies to FAT; a reparse point is refused, since a copy of its target is not what was
 // asked for. FAT12, FAT16 and exFAT are not written.
+//
+// Open reads single files of a volume, FAT16 included: what the boot configuration of a disk is
+// looked up with.
 package fat32
 
 import (

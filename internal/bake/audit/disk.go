@@ -1,0 +1,136 @@
+package audit
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
+)
+
+// inspectDisk audits every Windows of a disk.
+func inspectDisk(path string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
+	volumes, identity, err := readDisk(r, size)
+	if err != nil {
+		return []*Image{newImage(path, KindDisk).fail(fault.In(path, err))}
+	}
+	giveRoles(volumes)
+	var out []*Image
+	for _, v := range volumes {
+		if v.Role == roleWindows {
+			a := newAuditor(path, volumes, identity, size)
+			a.windows, a.advisories = v, advisories
+			out = append(out, a.run())
+		}
+	}
+	if len(out) == 0 {
+		a := newAuditor(path, volumes, identity, size)
+		a.list()
+		out = append(out, a.image.fail(fault.In(path, noWindows(volumes))))
+	}
+	return out
+}
+
+// noWindows says what there is instead.
+func noWindows(volumes []*volume) error {
+	for _, v := range volumes {
+		if v.FileSystem == "BitLocker" {
+			return fault.Unsupportedf(fault.NoOffset, "%s is encrypted with BitLocker; decrypt it in Windows first, with: manage-bde -off C:", v.name())
+		}
+	}
+	var problems []string
+	for _, v := range volumes {
+		if v.Problem != "" {
+			problems = append(problems, v.name()+": "+v.Problem)
+		}
+	}
+	if len(problems) > 0 {
+		return fault.Corruptf(fault.NoOffset, "no Windows can be read; %s", strings.Join(problems, "; "))
+	}
+	return fault.Invalidf("none of its %d partitions holds Windows: there is no %s", len(volumes), windowsPath(registry.SystemHive))
+}
+
+// auditor audits one Windows.
+type auditor struct {
+	image      *Image
+	volumes    []*volume // all of the disk, or the only one
+	identity   *disk.Identity
+	windows    *volume
+	advisories []winre.Advisory
+}
+
+func newAuditor(path string, volumes []*volume, identity *disk.Identity, size int64) *auditor {
+	a := &auditor{image: newImage(path, KindVolume), volumes: volumes, identity: identity}
+	if identity != nil {
+		a.image.Kind = KindDisk
+		a.image.Disk = &Disk{Size: size, Table: "gpt", ID: identity.ID.String()}
+		if !identity.GPT {
+			a.image.Disk.Table, a.image.Disk.ID = "mbr", signature(identity.Signature)
+		}
+	}
+	return a
+}
+
+func signature(n uint32) string { return fmt.Sprintf("%08x", n) }
+
+// list puts the partitions into the report.
+func (a *auditor) list() {
+	a.image.Partitions = a.image.Partitions[:0]
+	for _, v := range a.volumes {
+		a.image.Partitions = append(a.image.Partitions, v.Partition)
+	}
+}
+
+// run goes through the questions in the order in which their answers build on one another.
+func (a *auditor) run() *Image {
+	t, err := a.windows.tree()
+	if err == nil {
+		err = a.describe(t)
+	}
+	if err != nil {
+		a.list()
+		return a.image.fail(fault.In(a.image.Path, fault.In(a.windows.name(), err)))
+	}
+	for _, step := range []func(){a.unclean, a.locate, a.recovery, a.reagent, a.boot, a.state, a.room, a.versions, a.judge, a.unread} {
+		step()
+	}
+	a.list()
+	a.conclude()
+	return a.image
+}
+
+// unclean notes volumes that were in use when they were copied.
+func (a *auditor) unclean() {
+	for _, v := range a.volumes {
+		if v.ntfs != nil && v.ntfs.Dirty() {
+			a.image.find("volume-dirty", Info, fmt.Sprintf("The image was made from a running system: of %s, %s.", v.name(), strings.Join(v.ntfs.Warnings(), "; ")),
+				"Shut Windows down before the image is taken, to be sure of what is said here.")
+		}
+	}
+}
+
+// unread notes volumes that might hold what was looked for.
+func (a *auditor) unread() {
+	for _, v := range a.volumes {
+		if v.Problem != "" {
+			a.image.find("volume-unreadable", Warning, fmt.Sprintf("%s cannot be read: %s.", upper(v.name()), v.Problem),
+				"Run chkdsk on it, or copy the image again.")
+		}
+		if v.FileSystem == "BitLocker" {
+			a.image.find("volume-encrypted", Info, fmt.Sprintf("%s is encrypted with BitLocker; what is on it is not known.", upper(v.name())), "")
+		}
+	}
+}
+
+// at returns the volume with a number, or nil.
+func (a *auditor) at(number int) *volume {
+	for _, v := range a.volumes {
+		if v.Number == number {
+			return v
+		}
+	}
+	return nil
+}
