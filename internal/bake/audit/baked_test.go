@@ -389,3 +389,24 @@ func TestDamaged(t *testing.T) {
 		t.Error("the disk is not as it was")
 	}
 }
+
+// What a bake has decided about the recovery environment, the audit finds done.
+func TestBakedAsDecided(t *testing.T) {
+	for _, firmware := range layout.Firmwares {
+		for _, test := range []struct {
+			policy winre.Policy
+			state  bake.RecoveryState
+			want   audit.State
+		}{
+			{winre.Include, bake.Enabled, audit.Enabled}, {winre.Include, bake.Staged, audit.Staged}, {winre.Exclude, "", audit.Absent},
+		} {
+			i := one(t, bakeRecovery(t, firmware, &bake.Recovery{Policy: test.policy, State: test.state}))
+			if got := warnings(i); i.WinRE.State != test.want || got != "" && got != "advisory-affected" {
+				t.Errorf("%s %s %s: %s, %s", firmware, test.policy, test.state, i.WinRE.State, got)
+			}
+			if got := i.Recovery != nil; got != (test.policy == winre.Include) {
+				t.Errorf("%s %s %s: recovery partition %+v", firmware, test.policy, test.state, i.Recovery)
+			}
+		}
+	}
+}

@@ -43,14 +43,24 @@ func TestMain(m *testing.M) {
 // bakeDisk bakes the stand-in with winbake's engine.
 func bakeDisk(t testing.TB, firmware layout.Firmware, formats []bake.Format, change func(*tree.Tree) error) *bake.Result {
 	t.Helper()
+	return runBake(t, bake.Config{Size: 640 * mib, Firmware: firmware, Formats: formats}, change)
+}
+
+// bakeRecovery bakes a disk on which the recovery environment was decided on.
+func bakeRecovery(t testing.TB, firmware layout.Firmware, r *bake.Recovery) string {
+	t.Helper()
+	return runBake(t, bake.Config{Size: 2 << 30, Firmware: firmware, Formats: []bake.Format{bake.Raw}, Recovery: r}, nil).Files[0]
+}
+
+func runBake(t testing.TB, c bake.Config, change func(*tree.Tree) error) *bake.Result {
+	t.Helper()
 	dir, err := media()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bake.Run(t.Context(), bake.Config{
-		Media: dir, Image: "ServerStandardCore", Size: 640 * mib, Firmware: firmware, Formats: formats,
-		OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true, Tool: "test",
-	}, change)
+	c.Media, c.Image, c.OutputDir, c.Name = dir, "ServerStandardCore", filepath.Join(t.TempDir(), "out"), "disk"
+	c.Label, c.NoChecksums, c.Tool = "Windows", true, "test"
+	r, err := bake.Run(t.Context(), c, change)
 	if err != nil {
 		t.Fatal(err)
 	}
