@@ -46,13 +46,13 @@ func (f *fake) LoadTree(ctx context.Context) error {
 func (f *fake) Windows() bake.WindowsInfo {
 	return bake.WindowsInfo{Index: 2, Name: "Windows", Edition: "ServerStandard", Version: "10.0.20348.1", Architecture: "amd64", Languages: []string{"en-US", "de-DE"}}
 }
-func (f *fake) Tree() *tree.Tree                      { return f.tree }
+func (f *fake) Tree() *tree.Tree                         { return f.tree }
 func (f *fake) DecideRecovery(ctx context.Context) error { return f.stage(ctx, "DecideRecovery") }
-func (f *fake) InstallBoot(ctx context.Context) error { return f.stage(ctx, "InstallBoot") }
-func (f *fake) Compact(ctx context.Context) error     { return f.stage(ctx, "Compact") }
-func (f *fake) Plan(ctx context.Context) error        { return f.stage(ctx, "Plan") }
-func (f *fake) Write(ctx context.Context) error       { return f.stage(ctx, "Write") }
-func (f *fake) Verify(ctx context.Context) error      { return f.stage(ctx, "Verify") }
+func (f *fake) InstallBoot(ctx context.Context) error    { return f.stage(ctx, "InstallBoot") }
+func (f *fake) Compact(ctx context.Context) error        { return f.stage(ctx, "Compact") }
+func (f *fake) Plan(ctx context.Context) error           { return f.stage(ctx, "Plan") }
+func (f *fake) Write(ctx context.Context) error          { return f.stage(ctx, "Write") }
+func (f *fake) Verify(ctx context.Context) error         { return f.stage(ctx, "Verify") }
 func (f *fake) Close() error {
 	f.calls = append(f.calls, "Close")
 	return nil
