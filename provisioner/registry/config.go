@@ -78,23 +78,21 @@ func (c *Config) problems() []error {
 
 // blocks returns the edits of the blocks, and what is wrong with those that cannot be made.
 func (c *Config) blocks() (items []edit.Item, problems []error) {
-	for i, d := range c.Delete {
-		e, err := d.edit()
-		origin := fmt.Sprintf("delete[%d]", i)
+	add := func(block string, i int, e edit.Edit, err error) {
+		origin := fmt.Sprintf("%s[%d]", block, i)
 		if err != nil {
 			problems = append(problems, fault.In(origin, err))
-			continue
+			return
 		}
 		items = append(items, edit.Item{Origin: origin, Edit: e})
 	}
+	for i, d := range c.Delete {
+		e, err := d.edit()
+		add("delete", i, e, err)
+	}
 	for i, s := range c.Set {
 		e, err := s.edit()
-		origin := fmt.Sprintf("set[%d]", i)
-		if err != nil {
-			problems = append(problems, fault.In(origin, err))
-			continue
-		}
-		items = append(items, edit.Item{Origin: origin, Edit: e})
+		add("set", i, e, err)
 	}
 	return items, problems
 }

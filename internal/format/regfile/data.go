@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 )
 
@@ -49,7 +50,7 @@ func (p *parser) data(op *Op) (err error) {
 	}
 	op.Data, err = p.bytes()
 	if p.ansi && isText(op.Type) {
-		op.Data = utf16le.Encode(decodeANSI(op.Data))
+		op.Data = utf16le.Encode(textfile.DecodeANSI(op.Data))
 	}
 	return err
 }

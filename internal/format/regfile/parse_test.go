@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -229,11 +230,11 @@ func TestErrorsKeepSecrets(t *testing.T) {
 // TestEncodings reads one text in every encoding.
 func TestEncodings(t *testing.T) {
 	const text = "\r\n\r\n[A\\\u00C9t\u00E9 \u20AC]\r\n\"na\u00EFve\"=\"\u2026\"\r\n"
-	ansiText, err := ansi.NewEncoder().String(text)
+	ansiText, err := textfile.ANSI.NewEncoder().String(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	big := func(s string) string { return string(swapped(utf16le.Encode(s))) }
+	big := func(s string) string { return string(textfile.Swap(utf16le.Encode(s))) }
 	want := show([]Op{{Kind: CreateKey, Key: "A\\\u00C9t\u00E9 \u20AC"}, {Kind: SetValue, Key: "A\\\u00C9t\u00E9 \u20AC", Name: "na\u00EFve", Type: typeSZ, Data: sz("\u2026")}})
 	for name, file := range map[string]string{
 		"UTF-8":                   header5 + text,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
@@ -55,7 +56,8 @@ func sz(s string) []byte { return utf16le.Encode(s + "\x00") }
 
 // utf8Text is a file that we wrote, in UTF-8 without a byte order mark, for judges that read no other.
 func utf8Text(b []byte) []byte {
-	return []byte(utf16le.Decode(bytes.TrimPrefix(b, bomUTF16LE)))
+	text, _ := textfile.Unmark(b)
+	return []byte(utf16le.Decode(text))
 }
 
 // hiveOf applies operations, none of which may delete or come twice, to nothing. It cuts prefix off the paths.

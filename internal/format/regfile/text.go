@@ -1,45 +1,34 @@
 package regfile
 
 import (
-	"bytes"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-var (
-	bomUTF16LE = []byte{0xFF, 0xFE}
-	bomUTF16BE = []byte{0xFE, 0xFF}
-	bomUTF8    = []byte{0xEF, 0xBB, 0xBF}
-)
-
-// ansi is the code page of REGEDIT4, which is that of the Windows that wrote it and is named nowhere.
-// This one is the most common, that of Western European languages.
-var ansi = charmap.Windows1252
-
 // decode returns the text of a file, in WTF-8 (package utf16le). A byte order mark names the encoding.
-// Without one it is UTF-8 and, if it is no such thing and the file is REGEDIT4, ansi.
+// Without one it is UTF-8 and, if it is no such thing and the file is REGEDIT4, ANSI: the code page of the
+// Windows that wrote it, which is named nowhere.
 func decode(data []byte) (string, error) {
-	switch {
-	case len(data) > maxText:
+	if len(data) > maxText {
 		return "", tooLong(len(data))
-	case bytes.HasPrefix(data, bomUTF16LE):
-		return decode16(data[len(bomUTF16LE):])
-	case bytes.HasPrefix(data, bomUTF16BE):
-		return decode16(swapped(data[len(bomUTF16BE):]))
-	case len(data) >= 2 && (data[0] == 0 || data[1] == 0):
+	}
+	data, encoding := textfile.Unmark(data)
+	switch {
+	case encoding == textfile.UTF16:
+		return decode16(data)
+	case encoding == textfile.Unmarked && len(data) >= 2 && (data[0] == 0 || data[1] == 0):
 		return "", fault.Invalidf("the text looks like UTF-16 without a byte order mark: save it as UTF-16 with one (\"Unicode\" in Notepad) or as UTF-8")
 	}
-	text := string(bytes.TrimPrefix(data, bomUTF8))
+	text := string(data)
 	if utf8.ValidString(text) {
 		return text, nil
 	}
-	if strings.HasPrefix(strings.TrimLeft(text, " \t"), header4) && !bytes.HasPrefix(data, bomUTF8) {
-		return decodeANSI(data), nil
+	if strings.HasPrefix(strings.TrimLeft(text, " \t"), header4) && encoding == textfile.Unmarked {
+		return textfile.DecodeANSI(data), nil
 	}
 	return "", fault.In(lineName(text, invalidAt(text)),
 		fault.Invalidf("the text is not valid UTF-8: save the file as UTF-8, or as UTF-16 with a byte order mark (\"Unicode\" in Notepad)"))
@@ -50,27 +39,6 @@ func decode16(b []byte) (string, error) {
 		return "", fault.Invalidf("the text is UTF-16 and ends within a character: the file is cut off")
 	}
 	return utf16le.Decode(b), nil
-}
-
-// swapped returns UTF-16 of the other byte order.
-func swapped(b []byte) []byte {
-	out := bytes.Clone(b)
-	for i := 0; i+1 < len(out); i += 2 {
-		out[i], out[i+1] = out[i+1], out[i]
-	}
-	return out
-}
-
-func decodeANSI(b []byte) string {
-	out := make([]byte, 0, len(b)+len(b)/8)
-	for _, c := range b {
-		r := ansi.DecodeByte(c)
-		if r == utf8.RuneError { // five bytes that Windows takes as the control characters of that number
-			r = rune(c)
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	return string(out)
 }
 
 // invalidAt returns where the first byte is that is not UTF-8.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
@@ -212,7 +213,7 @@ func TestAccepted(t *testing.T) {
 		"bom":         {"\xEF\xBB\xBF" + file(pass("specialize", named)), amd64, nil, ""},
 		"latin ascii": {strings.Replace(file(pass("specialize", named)), "utf-8", "iso-8859-1", 1), amd64, nil, ""},
 		"utf-16":      {"\xFF\xFE" + string(utf16le.Encode(strings.Replace(file(pass("specialize", named)), "utf-8", "utf-16", 1))), amd64, nil, ""},
-		"big-endian":  {"\xFE\xFF" + string(swapped(utf16le.Encode(strings.Replace(file(pass("specialize", named)), "utf-8", "UTF-16", 1)))), amd64, nil, ""},
+		"big-endian":  {"\xFE\xFF" + string(textfile.Swap(utf16le.Encode(strings.Replace(file(pass("specialize", named)), "utf-8", "UTF-16", 1)))), amd64, nil, ""},
 		"extra":       {file(pass("specialize", component("Contoso-Thing", "amd64", ""))), amd64, []string{"contoso-thing"}, ""},
 		"case":        {file(pass("specialize", component("microsoft-windows-SHELL-setup", "AMD64", ""))), amd64, nil, ""},
 		"both": {file(pass("specialize", named, component(shellSetup, "arm64", ""), component(shellSetup, "x86", ""))),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/textfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -66,24 +67,17 @@ func decode(data []byte) ([]byte, error) {
 	if len(data) > maxSize {
 		return nil, fault.Invalidf("is %d bytes long; an answer file may have %d", len(data), maxSize)
 	}
-	text, encoding := data, "utf-8"
+	text, mark := textfile.Unmark(data)
+	encoding := "utf-8"
 	switch {
-	case bytes.HasPrefix(data, []byte{0xFF, 0xFE}):
-		text, encoding = []byte(utf16le.Decode(data[2:])), "utf-16"
-	case bytes.HasPrefix(data, []byte{0xFE, 0xFF}):
-		text, encoding = []byte(utf16le.Decode(swapped(data[2:]))), "utf-16"
-	case bytes.HasPrefix(data, []byte{0xEF, 0xBB, 0xBF}):
-		text = data[3:]
-	case bytes.HasPrefix(data, []byte{'<', 0}) || bytes.HasPrefix(data, []byte{0, '<'}):
+	case mark == textfile.UTF16 && len(text)%2 != 0:
+		return nil, fault.Invalidf("is UTF-16, but has an odd number of bytes")
+	case mark == textfile.UTF16:
+		text, encoding = []byte(utf16le.Decode(text)), "utf-16"
+	case bytes.HasPrefix(text, []byte{'<', 0}) || bytes.HasPrefix(text, []byte{0, '<'}):
 		return nil, fault.Invalidf("is UTF-16 without a byte order mark; save it as UTF-8")
 	}
-	if encoding == "utf-16" && len(data)%2 != 0 {
-		return nil, fault.Invalidf("is UTF-16, but has an odd number of bytes")
-	}
-	declared := "utf-8"
-	if encoding == "utf-16" {
-		declared = "utf-16"
-	}
+	declared := encoding
 	if m := declaration.FindSubmatch(text); m != nil {
 		declared = strings.ToLower(string(m[1]))
 	}
@@ -97,14 +91,6 @@ func decode(data []byte) ([]byte, error) {
 		return nil, fault.Invalidf("is not valid %s", encoding)
 	}
 	return text, nil
-}
-
-func swapped(b []byte) []byte {
-	out := make([]byte, len(b)&^1)
-	for i := 0; i < len(out); i += 2 {
-		out[i], out[i+1] = b[i+1], b[i]
-	}
-	return out
 }
 
 func ascii(b []byte) bool {
