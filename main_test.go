@@ -274,7 +274,7 @@ func readFile(t *testing.T, path string) []byte {
 // checkOutputs looks at the files of the artifact and at what Packer's own manifest says of it.
 func checkOutputs(t *testing.T, dir, printed string) {
 	t.Helper()
-	want := []string{"checksums.sha256", "manifest.json", "x.raw", "x.vhd"}
+	want := []string{"checksums.sha256", "manifest.json", "x.cdx.json", "x.exceptions.yaml", "x.raw", "x.vex.json", "x.vhd"}
 	var got []string
 	entries, err := os.ReadDir(filepath.Join(dir, "output-x"))
 	if err != nil {
