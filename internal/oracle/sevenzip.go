@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,27 @@ func sevenZip(path, kind string) error {
 		return judged("7z", path, err, out+stderr)
 	}
 	return nil
+}
+
+// SevenZipDisk has 7-Zip extract the disk in a VHD, VHDX or qcow2 image (its -t option: VHD, VHDX,
+// QCOW) and returns the raw file, which lives as long as the test.
+func SevenZipDisk(t testing.TB, image, kind string) string {
+	t.Helper()
+	Need(t, "7z")
+	path, err := sevenZipDisk(image, kind, t.TempDir())
+	return fatal(t, path, err)
+}
+
+func sevenZipDisk(image, kind, dir string) (string, error) {
+	out, stderr, err := Try("7z", "x", "-t"+kind, "-o"+dir, image)
+	if err != nil || strings.Contains(out, "Warnings:") || !strings.Contains(out, "Everything is Ok") {
+		return "", judged("7z", image, err, out+stderr)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 {
+		return "", judged("7z", image, err, "it finds "+strings.Join(files, ", "))
+	}
+	return files[0], nil
 }
 
 // SevenZipEntry is one name in an image as 7-Zip lists it. Fields that a format does not have are

@@ -35,12 +35,12 @@ type part struct {
 }
 
 // readDisk finds the Windows volumes of a disk or, if that is what r holds, of a volume.
-func readDisk(r io.ReaderAt, size int64, what kind) (*diskSource, []Image, error) {
+func readDisk(r *io.SectionReader, what kind) (*diskSource, []Image, error) {
 	d := &diskSource{}
 	if what == kindVolume {
-		d.parts = []*part{{name: "volume", r: io.NewSectionReader(r, 0, size)}}
+		d.parts = []*part{{name: "volume", r: r}}
 	} else {
-		partitions, err := disk.Read(r, size)
+		partitions, err := disk.Read(r, r.Size())
 		if err != nil {
 			return nil, nil, err
 		}

@@ -411,11 +411,11 @@ func (p patches) ReadAt(b []byte, off int64) (int, error) {
 
 // look does with a medium what a bake does.
 func look(t *testing.T, r io.ReaderAt, size int64) {
-	what, size, err := detect(r, size, "fuzz")
+	what, in, err := detect(r, size, "fuzz")
 	if err == nil && (what == kindVolume || what == kindDisk) {
 		var d *diskSource
 		var images []Image
-		if d, images, err = readDisk(r, size, what); err == nil {
+		if d, images, err = readDisk(in, what); err == nil {
 			for _, i := range images {
 				_ = d.usable(i.Index)
 				d.fingerprint(i.Index)

@@ -1,6 +1,6 @@
 // Package media opens what the user has and finds the images of Windows in it: a WIM file, a folder
-// that looks like Windows install media, or a disk or volume that Windows is on, as a raw file or
-// fixed VHD. What a file is, is told by its content.
+// that looks like Windows install media, or a disk or volume that Windows is on, as a raw file, VHD,
+// VHDX or qcow2 image. What a file is, is told by its content.
 package media
 
 import (
@@ -83,12 +83,12 @@ func (m *Medium) open() error {
 		err = fault.Invalidf("media: %s is not a regular file", m.Path)
 	}
 	var what kind
-	var size int64
+	var disk *io.SectionReader
 	if err == nil {
-		what, size, err = detect(f, info.Size(), m.Path)
+		what, disk, err = detect(f, info.Size(), m.Path)
 	}
 	if err == nil && what != kindWIM {
-		return m.openDisk(f, size, what)
+		return m.openDisk(f, disk, what)
 	}
 	f.Close()
 	if err != nil {
@@ -109,9 +109,9 @@ func (m *Medium) openWIM() error {
 	return nil
 }
 
-// openDisk makes the file the medium's, or closes it.
-func (m *Medium) openDisk(f *os.File, size int64, what kind) error {
-	d, images, err := readDisk(f, size, what)
+// openDisk makes the file, which the disk is in, the medium's, or closes it.
+func (m *Medium) openDisk(f *os.File, r *io.SectionReader, what kind) error {
+	d, images, err := readDisk(r, what)
 	if err != nil {
 		f.Close()
 		return fault.In("media: "+m.Path, err)

@@ -98,6 +98,7 @@ const windowsSize = 32 * mib
 func TestOpenWhatIsNoMedium(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"text": []byte("this is no WIM"), "empty": {}, "WIM signature only": []byte("MSWIM\x00\x00\x00"),
+		"VHDX signature only": []byte("vhdxfile"), "qcow2 signature only": []byte("QFI\xfb"), "VHD cookie only": []byte("conectix"),
 		"zeros": make([]byte, mib), "boot signature only": append(make([]byte, 510), 0x55, 0xAA),
 	} {
 		m, err := Open(file(t, b))
@@ -114,7 +115,7 @@ func TestUnsupportedFormats(t *testing.T) {
 	vdi := make([]byte, 4096)
 	copy(vdi[0x40:], "\x7F\x10\xDA\xBE")
 	for says, b := range map[string][]byte{
-		"is an ISO image": iso, "is a VDI": vdi, "is a VHDX": []byte("vhdxfile"), "is a qcow2": []byte("QFI\xfb"), "is a VMDK": []byte("KDMV"),
+		"is an ISO image": iso, "is a VDI": vdi, "is a VMDK": []byte("KDMV"),
 	} {
 		_, err := Open(file(t, b))
 		if !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), says) {
@@ -129,8 +130,8 @@ func TestQemuFormats(t *testing.T) {
 	raw := file(t, gpt(t, format(t, stand(t, nil), "Server", windowsSize)))
 	for _, c := range []struct{ format, options, says string }{
 		{"vpc", "subformat=fixed", ""}, {"vpc", "subformat=fixed,force_size=on", ""},
-		{"vpc", "subformat=dynamic", "is a dynamic VHD; turn it into a raw disk with: qemu-img convert -O raw"},
-		{"qcow2", "", "is a qcow2 image"}, {"vhdx", "", "is a VHDX"}, {"vdi", "", "is a VDI"}, {"vmdk", "", "is a VMDK"},
+		{"vpc", "subformat=dynamic", ""}, {"vhdx", "", ""}, {"vhdx", "subformat=fixed", ""}, {"qcow2", "", ""},
+		{"vdi", "", "is a VDI; turn it into a raw disk with: qemu-img convert -O raw"}, {"vmdk", "", "is a VMDK"},
 	} {
 		m, err := Open(oracle.QemuImgConvert(t, raw, "raw", c.format, c.options))
 		switch {
