@@ -15,7 +15,7 @@ func create(f *os.File, size int64) (sparsetest.FileWriter, error) { return qcow
 
 func TestWrite(t *testing.T) {
 	sparsetest.JudgeWriter(t, sparsetest.Format{
-		Create: create, Open: open, QEMU: "qcow2", SevenZip: "QCOW",
+		Create: create, Open: open, QEMU: "qcow2", SevenZip: "QCOW", SevenZipUnit: 512,
 		Sizes:   []int64{512, 1 << 20, 512 * 12_347, 37<<20 + 512, 64 << 20},
 		Large:   []int64{1 << 40, 3<<40 + 512*7, 64 << 40, qcow2.MaxSize},
 		MaxFile: 35 << 20, // of which the L1 table has up to 32
@@ -34,8 +34,8 @@ func TestWriteRefuses(t *testing.T) {
 func TestCheckCanFail(t *testing.T) {
 	oracle.Need(t, "qemu-img")
 	const size, cluster = 5 << 20, 64 << 10
-	raw := sparsetest.RandomDisk(t, size, 1)
-	path := sparsetest.WriteFile(t, "disk.qcow2", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, sparsetest.CopyFrom(t, raw, 1))
+	raw := sparsetest.RandomDisk(t, size, 3)
+	path := sparsetest.WriteFile(t, "disk.qcow2", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, sparsetest.CopyFrom(t, raw, 3))
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ const (
 	creator      = "winbake"
 	writtenBlock = 32 * mib // what Hyper-V takes for dynamic disks
 	sectorSize   = 512      // logical; 512e is what every Windows starts from
-	physicalSize = 4 * kib
+	pageSize     = 4 * kib  // physical sectors of disks that have whole ones
 	logSize      = 1 * mib
 	metadataSize = 1 * mib
 	// itemsAt is where the items of the metadata region begin, and itemSize how far they are apart.
@@ -145,7 +145,7 @@ func (w *Writer) metadata() []byte {
 		{itemSize, itemRequired | itemVirtualDisk, le.AppendUint64(nil, uint64(w.options.Size))},
 		{itemPage83, itemRequired | itemVirtualDisk, w.options.ID[:]},
 		{itemLogicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, sectorSize)},
-		{itemPhysicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, physicalSize)},
+		{itemPhysicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, physicalSector(w.options.Size))},
 	}
 	b := make([]byte, itemsAt+len(items)*itemSpacing)
 	copy(b, metadataSignature)
@@ -159,6 +159,14 @@ func (w *Writer) metadata() []byte {
 		copy(b[at:], item.data)
 	}
 	return b
+}
+
+// physicalSector is 4,096 bytes, unless the disk would end within such a sector.
+func physicalSector(size int64) uint32 {
+	if size%pageSize != 0 {
+		return sectorSize
+	}
+	return pageSize
 }
 
 // table returns the BAT as far as it is not empty (2.5).

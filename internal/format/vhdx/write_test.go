@@ -18,16 +18,16 @@ func create(f *os.File, size int64) (sparsetest.FileWriter, error) {
 
 func TestWrite(t *testing.T) {
 	sparsetest.JudgeWriter(t, sparsetest.Format{
-		Create: create, Open: open, QEMU: "vhdx", SevenZip: "VHDX",
+		Create: create, Open: open, QEMU: "vhdx", SevenZip: "VHDX", SevenZipUnit: 4096,
 		Sizes:   []int64{512, 1 << 20, 512 * 12_347, 77<<20 + 512, 64 << 20},
 		Large:   []int64{1 << 40, 3<<40 + 512*7, vhdx.MaxSize},
-		MaxFile: 128 << 20,
+		MaxFile: 160 << 20,
 	})
 }
 
 // TestWriteTells reads what the metadata tell.
 func TestWriteTells(t *testing.T) {
-	const size = 3<<30 + 512
+	const size = 3<<30 + 4096
 	path := sparsetest.WriteFile(t, "disk.vhdx", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, func(sparsetest.FileWriter) error { return nil })
 	want := vhdx.Info{Size: size, BlockSize: 32 << 20, LogicalSector: 512, PhysicalSector: 4096, ID: guid.Derive(nil, "disk")}
 	if got := openFile(t, path).Info(); got != want {
@@ -47,8 +47,8 @@ func TestWriteRefuses(t *testing.T) {
 func TestCheckCanFail(t *testing.T) {
 	oracle.Need(t, "qemu-img")
 	const size, bat = 5 << 20, 3 << 20
-	raw := sparsetest.RandomDisk(t, size, 1)
-	path := sparsetest.WriteFile(t, "disk.vhdx", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, sparsetest.CopyFrom(t, raw, 1))
+	raw := sparsetest.RandomDisk(t, size, 3)
+	path := sparsetest.WriteFile(t, "disk.vhdx", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, sparsetest.CopyFrom(t, raw, 3))
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

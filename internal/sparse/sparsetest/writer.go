@@ -15,6 +15,8 @@ type Format struct {
 	Open     func(r io.ReaderAt, size int64) (Disk, error)
 	QEMU     string // its name of the format
 	SevenZip string
+	// SevenZipUnit is what 7-Zip wants a disk's size to be a multiple of.
+	SevenZipUnit int64
 	Sizes    []int64 // of disks that are written to fully
 	Large    []int64 // of disks that have little on them
 	// MaxFile is what the file of a large disk may have at most.
@@ -70,13 +72,16 @@ func (f Format) judge(t testing.TB, path string, size int64) {
 // full writes disks in any order. Our reader, QEMU and 7-Zip see the same disk.
 func (f Format) full(t *testing.T) {
 	for i, size := range f.Sizes {
-		raw := RandomDisk(t, size, uint64(i))
+		raw := RandomDisk(t, size, uint64(i)+2)
 		path := f.write(t, size, CopyFrom(t, raw, uint64(i)))
 		Same(t, f.open(t, path), raw)
 		f.judge(t, path, size)
 		oracle.QemuImgCompare(t, raw, "raw", path, f.QEMU)
 		back := oracle.QemuImgConvert(t, path, f.QEMU, "raw", "")
 		oracle.QemuImgCompare(t, raw, "raw", back, "raw")
+		if size%f.SevenZipUnit != 0 {
+			continue
+		}
 		oracle.QemuImgCompare(t, raw, "raw", oracle.SevenZipDisk(t, path, f.SevenZip), "raw")
 	}
 }
