@@ -40,7 +40,7 @@ func TestWriteRefuses(t *testing.T) {
 
 // TestJudgesCanFail damages the header, and a block's place.
 func TestJudgesCanFail(t *testing.T) {
-	oracle.Need(t, "qemu-img", "vhdiinfo")
+	oracle.Need(t, "qemu-img", "vhdiinfo", "7z")
 	const size, header, table = 5 << 20, 512, 1536
 	raw := sparsetest.RandomDisk(t, size, 3)
 	for name, damage := range map[string]struct {
@@ -48,7 +48,7 @@ func TestJudgesCanFail(t *testing.T) {
 		args []string
 	}{
 		"cookie":   {header, []string{"vhdiinfo"}},
-		"checksum": {header + 36, []string{"vhdiinfo"}},
+		"checksum": {header + 36, []string{"7z", "t", "-tVHD"}},
 		"place":    {table + 3, []string{"qemu-img", "compare", "-f", "raw", "-F", "vpc", raw}},
 	} {
 		path := sparsetest.WriteFile(t, "disk.vhd", func(f *os.File) (sparsetest.FileWriter, error) { return create(f, size) }, sparsetest.CopyFrom(t, raw, 3))

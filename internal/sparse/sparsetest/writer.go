@@ -17,8 +17,8 @@ type Format struct {
 	SevenZip string
 	// SevenZipUnit is what 7-Zip wants a disk's size to be a multiple of.
 	SevenZipUnit int64
-	Sizes    []int64 // of disks that are written to fully
-	Large    []int64 // of disks that have little on them
+	Sizes        []int64 // of disks that are written to fully
+	Large        []int64 // of disks that have little on them
 	// MaxFile is what the file of a large disk may have at most.
 	MaxFile int64
 	// Judge asks others; nil for none.
