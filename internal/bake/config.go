@@ -49,6 +49,19 @@ func (f Format) maxSize() int64 {
 	return math.MaxInt64
 }
 
+// Compress is how the clusters of a qcow2 image are compressed.
+type Compress string
+
+// The ways; none is NotCompressed.
+const (
+	NotCompressed Compress = ""
+	CompressZlib  Compress = "zlib"
+	CompressZstd  Compress = "zstd" // needs QEMU 5.1 or later
+)
+
+// Compresses are the accepted values.
+var Compresses = []Compress{CompressZlib, CompressZstd}
+
 // BootDevices is how the boot configuration names the partitions.
 type BootDevices string
 
@@ -74,6 +87,8 @@ type Config struct {
 	Size     int64
 	Firmware layout.Firmware
 	Formats  []Format
+	// Compress is for qcow2 alone.
+	Compress Compress
 	// OutputDir receives <Name>.<format>, manifest.json and checksums.sha256.
 	OutputDir string
 	Name      string
@@ -153,6 +168,12 @@ func (c *Config) formatProblems() []error {
 	var out []error
 	if len(c.Formats) == 0 {
 		out = append(out, fault.Invalidf("formats: name at least one of %q", Formats))
+	}
+	switch {
+	case c.Compress != NotCompressed && !slices.Contains(Compresses, c.Compress):
+		out = append(out, fault.Invalidf("compress: %q is not one of %q", c.Compress, Compresses))
+	case c.Compress != NotCompressed && !slices.Contains(c.Formats, QCOW2):
+		out = append(out, fault.Invalidf("compress: only %q is compressed, and formats does not have it", QCOW2))
 	}
 	for i, f := range c.Formats {
 		switch {

@@ -40,9 +40,19 @@ func newDiskWriter(c *Config, d *layout.Disk, f Format, file *image.File) (diskW
 			Size: c.Size, ID: d.Identifier("vhdx"), FileWrite: d.Identifier("vhdx file"), DataWrite: d.Identifier("vhdx data"),
 		})
 	case QCOW2:
-		return qcow2.Create(file, c.Size)
+		return newQCOW2(c, file)
 	}
 	return nil, fault.Bugf("no writer of format %q", f)
+}
+
+func newQCOW2(c *Config, file *image.File) (diskWriter, error) {
+	switch c.Compress {
+	case CompressZlib:
+		return qcow2.CreateCompressed(file, c.Size, qcow2.Deflate)
+	case CompressZstd:
+		return qcow2.CreateCompressed(file, c.Size, qcow2.Zstandard)
+	}
+	return qcow2.Create(file, c.Size)
 }
 
 // flatWriter is a file that is the disk itself, with something behind it or not.

@@ -54,6 +54,51 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestCompressed bakes to qcow2 images with clusters compressed in each way, which are smaller, start,
+// and are the same disk.
+func TestCompressed(t *testing.T) {
+	oracle.Need(t, "qemu-img", "qemu-system-x86_64")
+	plain := config(t, layout.UEFI)
+	plain.Formats = []bake.Format{bake.QCOW2, bake.Raw}
+	want := run(t, plain, nil)
+	for _, how := range bake.Compresses {
+		c := config(t, layout.UEFI)
+		c.Formats, c.Compress, c.VerifyContents = []bake.Format{bake.QCOW2}, how, true
+		r := run(t, c, nil)
+		if a, b := want.Manifest.Files[0].Size, r.Manifest.Files[0].Size; b > a*9/10 {
+			t.Errorf("%s: %d bytes, not compressed %d", how, b, a)
+		}
+		oracle.QemuImgCheck(t, r.Files[0], "qcow2")
+		oracle.QemuImgCompare(t, want.Files[1], "raw", r.Files[0], "qcow2")
+		oracle.Boot(t, oracle.BootOptions{
+			Disk: r.Files[0], Format: "qcow2", Firmware: oracle.UEFI, Bus: oracle.VirtIO, Expect: greetings[oracle.UEFI], Timeout: 3 * time.Minute,
+		})
+		again := c
+		again.OutputDir = filepath.Join(t.TempDir(), "again")
+		if !sameFile(t, r.Files[0], run(t, again, nil).Files[0]) {
+			t.Errorf("%s: two bakes of the same input differ", how)
+		}
+	}
+}
+
+// TestCompressProblems refuses what cannot be compressed.
+func TestCompressProblems(t *testing.T) {
+	for how, says := range map[bake.Compress]string{"lzma": `compress: "lzma" is not one of`, bake.CompressZstd: "compress: only"} {
+		c := config(t, layout.UEFI)
+		c.Compress = how
+		if problems := c.Problems(); len(problems) != 1 || !strings.Contains(problems[0].Error(), says) {
+			t.Errorf("%s: %v", how, problems)
+		}
+	}
+	for format, size := range map[bake.Format]int64{bake.VHDDynamic: 3 << 40, bake.VHDX: 65 << 40} {
+		c := config(t, layout.UEFI)
+		c.Size, c.Formats = size, []bake.Format{format}
+		if problems := c.Problems(); len(problems) != 1 || !strings.Contains(problems[0].Error(), "ends at") {
+			t.Errorf("%s: %v", format, problems)
+		}
+	}
+}
+
 // TestFormatsSameBytes bakes twice, once with one processor.
 func TestFormatsSameBytes(t *testing.T) {
 	var files [2][]string

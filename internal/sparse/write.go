@@ -153,9 +153,15 @@ const growth = 256 << 20
 
 // allocate gives a unit its place.
 func (w *Writer) allocate(unit int64) int64 {
-	place := w.end
-	w.end += w.shape.Stride
+	place := w.Reserve(w.shape.Stride)
 	w.Set(unit, place)
+	return place
+}
+
+// Reserve takes the next n bytes of the file.
+func (w *Writer) Reserve(n int64) int64 {
+	place := w.end
+	w.end += n
 	if w.end > w.length && w.err == nil {
 		w.length = w.end + growth
 		w.err = w.file.Truncate(w.length)

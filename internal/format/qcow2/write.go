@@ -25,6 +25,7 @@ const (
 // writes in the same order give the same file.
 type Writer struct {
 	*sparse.Writer
+	packer *packer // nil for an image that is not compressed
 }
 
 // Create begins an image of version 3 for a disk of size bytes in an empty file. A disk that is too
@@ -35,15 +36,47 @@ func Create(file sparse.Target, size int64) (*Writer, error) {
 	}
 	shape := sparse.Shape{Size: size, Unit: writtenCluster, Stride: writtenCluster}
 	shape.First = writtenCluster + clusters(8*l1Entries(size))*writtenCluster
-	return &Writer{sparse.NewWriter(file, shape)}, nil
+	return &Writer{Writer: sparse.NewWriter(file, shape)}, nil
 }
 
 func clusters(n int64) int64 { return (n + writtenCluster - 1) / writtenCluster }
 
 func l1Entries(size int64) int64 { return (clusters(size) + tableEntries - 1) / tableEntries }
 
+// CreateCompressed is Create for an image whose clusters are compressed, where that makes them
+// shorter.
+func CreateCompressed(file sparse.Target, size int64, method Compression) (*Writer, error) {
+	w, err := Create(file, size)
+	if err != nil {
+		return nil, err
+	}
+	w.packer, err = newPacker(w.Writer, method)
+	return w, err
+}
+
+// WriteAt writes to the disk.
+func (w *Writer) WriteAt(p []byte, off int64) (int, error) {
+	if w.packer != nil {
+		return w.packer.write(p, off)
+	}
+	return w.Writer.WriteAt(p, off)
+}
+
+// WriteContentAt is WriteAt by the file's own way for contents.
+func (w *Writer) WriteContentAt(p []byte, off int64) (int, error) {
+	if w.packer != nil {
+		return w.packer.write(p, off)
+	}
+	return w.Writer.WriteContentAt(p, off)
+}
+
 // Finish writes everything but the disk, and returns the file's size.
 func (w *Writer) Finish() (int64, error) {
+	if w.packer != nil {
+		if err := w.packer.finish(); err != nil {
+			return 0, err
+		}
+	}
 	l1, end, err := w.writeL2()
 	if err != nil {
 		return 0, err
@@ -82,7 +115,11 @@ func (w *Writer) writeL2() (l1 []byte, end int64, err error) {
 			}
 			current, table = cluster/tableEntries, make([]byte, writtenCluster)
 		}
-		binary.BigEndian.PutUint64(table[8*(cluster%tableEntries):], uint64(place)|entryCopied)
+		entry := uint64(place)
+		if entry&entryCompressed == 0 {
+			entry |= entryCopied
+		}
+		binary.BigEndian.PutUint64(table[8*(cluster%tableEntries):], entry)
 	}
 	err = flush() // which moves end
 	return l1, end, err
@@ -110,17 +147,18 @@ func (w *Writer) countLayout(end int64) countLayout {
 	}
 }
 
-// writeCounts writes the reference counts: every cluster of the file has one reference.
+// writeCounts writes the reference counts: every cluster of the file has one reference, but those
+// with compressed clusters have one from each.
 func (w *Writer) writeCounts(c countLayout) error {
 	block := make([]byte, writtenCluster)
 	table := make([]byte, 8*c.blockCount)
-	left := clusters(c.end)
+	total := clusters(c.end)
 	for i := range c.blockCount {
 		clear(block)
-		for k := range min(left, blockCounts) {
-			binary.BigEndian.PutUint16(block[2*k:], 1)
+		first := i * blockCounts
+		for k := range min(total-first, blockCounts) {
+			binary.BigEndian.PutUint16(block[2*k:], w.packer.count(first+k))
 		}
-		left -= min(left, blockCounts)
 		at := c.blocks + i*writtenCluster
 		if err := w.Table(block, at); err != nil {
 			return err
@@ -133,7 +171,11 @@ func (w *Writer) writeCounts(c countLayout) error {
 // header returns the header of version 3.
 func (w *Writer) header(c countLayout) []byte {
 	const version = 3
-	b := make([]byte, headerSize3+8) // with the extension that ends the extensions
+	length := headerSize3
+	if w.packer != nil {
+		length += 8 // the method, and padding
+	}
+	b := make([]byte, length+8) // with the extension that ends the extensions
 	copy(b, Signature)
 	binary.BigEndian.PutUint32(b[4:], version)
 	binary.BigEndian.PutUint32(b[20:], writtenBits)
@@ -143,6 +185,10 @@ func (w *Writer) header(c countLayout) []byte {
 	binary.BigEndian.PutUint64(b[48:], uint64(c.table))
 	binary.BigEndian.PutUint32(b[56:], uint32(c.tableCount))
 	binary.BigEndian.PutUint32(b[96:], countOrder)
-	binary.BigEndian.PutUint32(b[100:], headerSize3)
+	binary.BigEndian.PutUint32(b[100:], uint32(length))
+	if w.packer != nil && w.packer.method != Deflate {
+		binary.BigEndian.PutUint64(b[72:], featureCompression)
+		b[104] = byte(w.packer.method)
+	}
 	return b
 }

@@ -2,6 +2,7 @@ package qcow2_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -20,6 +21,23 @@ func TestWrite(t *testing.T) {
 		Large:   []int64{1 << 40, 3<<40 + 512*7, 64 << 40, qcow2.MaxSize},
 		MaxFile: 35 << 20, // of which the L1 table has up to 32
 	})
+}
+
+// TestWriteCompressed does the same with clusters that are compressed.
+func TestWriteCompressed(t *testing.T) {
+	for sevenZip, method := range map[string]qcow2.Compression{"QCOW": qcow2.Deflate, "": qcow2.Zstandard} { // by 7-Zip's name
+		t.Run(fmt.Sprint(method), func(t *testing.T) {
+			sparsetest.JudgeWriter(t, sparsetest.Format{
+				Create: func(f *os.File, size int64) (sparsetest.FileWriter, error) {
+					return qcow2.CreateCompressed(f, size, method)
+				},
+				Open: open, QEMU: "qcow2", SevenZip: sevenZip, SevenZipUnit: 512,
+				Sizes:   []int64{512, 1 << 20, 512 * 12_347, 37<<20 + 512, 64 << 20},
+				Large:   []int64{1 << 40, 3<<40 + 512*7, 64 << 40},
+				MaxFile: 2 << 20,
+			})
+		})
+	}
 }
 
 func TestWriteRefuses(t *testing.T) {
