@@ -41,9 +41,9 @@ type Config struct {
 type MediaConfig struct {
 	// What Windows comes from: a WIM file, a folder that holds `sources/install.wim`, such as a
 	// mounted or unpacked ISO, or a disk that Windows is on, such as one that an earlier bake made: a
-	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a fixed VHD, or an NTFS volume without a disk around
-	// it. What a file is, is told by its content. A local path; relative paths start where Packer
-	// runs.
+	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a VHD, VHDX or qcow2 image, or an NTFS volume without a
+	// disk around it. What a file is, is told by its content. A local path; relative paths start where
+	// Packer runs.
 	Media string `mapstructure:"media" required:"true"`
 	// Which image of the media: its edition (`ServerStandardCore`), its name
 	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). Of a disk, the images are its

@@ -102,7 +102,7 @@ func copied(t *testing.T, v Volume) string {
 }
 
 func TestQemuImg(t *testing.T) {
-	Need(t, "qemu-img")
+	Need(t, "qemu-img", "7z")
 	raw := filepath.Join(t.TempDir(), "disk.raw")
 	content := append(bytes.Repeat([]byte("some content of a disk.."), 100_000), make([]byte, 1<<20)...)
 	content = content[:len(content)&^511]
@@ -140,6 +140,15 @@ func TestQemuImg(t *testing.T) {
 	block := int(image[table+4])<<24 | int(image[table+5])<<16 | int(image[table+6])<<8 | int(image[table+7])
 	if qemuImgCheck(damaged(t, image, block+1), "qcow2") == nil {
 		t.Error("qemu-img check accepts a wrong reference count")
+	}
+	extracted, err := os.ReadFile(SevenZipDisk(t, qcow2, "QCOW"))
+	if err != nil || !bytes.Equal(extracted, content) {
+		t.Errorf("7-Zip extracts another disk (%v)", err)
+	}
+	for _, at := range []int{0, 23} { // signature, size of clusters
+		if second(sevenZipDisk(damaged(t, image, at), "QCOW", t.TempDir())) == nil {
+			t.Errorf("7-Zip accepts a flipped byte at %d", at)
+		}
 	}
 	if second(qemuImgInfo(damaged(t, image, 0), "qcow2")) == nil {
 		t.Error("qemu-img info accepts a broken signature")

@@ -128,6 +128,7 @@ func TestUnsupportedFormats(t *testing.T) {
 func TestQemuFormats(t *testing.T) {
 	oracle.Need(t, "qemu-img")
 	raw := file(t, gpt(t, format(t, stand(t, nil), "Server", windowsSize)))
+	want := open(t, raw)
 	for _, c := range []struct{ format, options, says string }{
 		{"vpc", "subformat=fixed", ""}, {"vpc", "subformat=fixed,force_size=on", ""},
 		{"vpc", "subformat=dynamic", ""}, {"vhdx", "", ""}, {"vhdx", "subformat=fixed", ""}, {"qcow2", "", ""},
@@ -140,12 +141,23 @@ func TestQemuFormats(t *testing.T) {
 		case c.says == "" && err != nil:
 			t.Errorf("%s %s: %v", c.format, c.options, err)
 		case c.says == "":
-			if _, err := m.Find("ServerStandardCore"); err != nil {
-				t.Error(err)
+			if i, err := m.Find("ServerStandardCore"); err != nil || m.Fingerprint(i.Index) != want.Fingerprint(1) {
+				t.Errorf("%s %s: %v", c.format, c.options, err)
 			}
+			compareTrees(t, treeOf(t, want), treeOf(t, m))
 			m.Close()
 		}
 	}
+}
+
+// treeOf returns the tree of the only image.
+func treeOf(t *testing.T, m *Medium) *tree.Tree {
+	t.Helper()
+	tr, err := m.Tree(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
 }
 
 // TestWIM opens the same images as package wim.

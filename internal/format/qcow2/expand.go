@@ -75,4 +75,4 @@ func openZstandard() (decoder, error) {
 	return zstandardDecoder{d}, err
 }
 
-func (d zstandardDecoder) reset(r io.Reader) error { return d.Decoder.Reset(r) }
+func (d zstandardDecoder) reset(r io.Reader) error { return d.Reset(r) }
