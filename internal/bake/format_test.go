@@ -81,6 +81,22 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
+// TestLargeDisks bakes to the largest disks that a VHD, and NTFS with clusters of 4 KiB, can be.
+func TestLargeDisks(t *testing.T) {
+	for format, size := range map[bake.Format]int64{bake.VHDDynamic: 2040 << 30, bake.VHDX: 16 << 40, bake.QCOW2: 16 << 40} {
+		c := config(t, layout.UEFI)
+		c.Size, c.Formats = size, []bake.Format{format}
+		r := run(t, c, nil)
+		if got := oracle.QemuImgInfo(t, r.Files[0], qemuNames[format]).VirtualSize; got != size {
+			t.Errorf("%s: %d bytes, want %d", format, got, size)
+		}
+		if format != bake.VHDDynamic {
+			oracle.QemuImgCheck(t, r.Files[0], qemuNames[format])
+		}
+		t.Logf("%s: the file has %d MiB", format, r.Manifest.Files[0].Size>>20)
+	}
+}
+
 // TestCompressProblems refuses what cannot be compressed.
 func TestCompressProblems(t *testing.T) {
 	for how, says := range map[bake.Compress]string{"lzma": `compress: "lzma" is not one of`, bake.CompressZstd: "compress: only"} {
