@@ -63,7 +63,7 @@ func TestQemu(t *testing.T) {
 		"extended_l2=on,cluster_size=2M", "extended_l2=on,compression_type=zstd", "compression_type=zstd,cluster_size=4K",
 		"compression_type=zstd", "compression_type=zstd,cluster_size=2M", "compression_type=zstd,cluster_size=512",
 	} {
-		raw := sparsetest.RandomDisk(t, 13*mib+512*int64(i), uint64(i))
+		raw := sparsetest.RandomDisk(t, 5*mib+512*int64(i), uint64(i))
 		for _, how := range [][]string{{"-o", options}, {"-c", "-o", options}} {
 			if how[0] == "-c" && strings.Contains(options, "preallocation") {
 				continue

@@ -101,7 +101,7 @@ func same(d Disk, want []byte) error {
 
 func samePieces(d Disk, want []byte, seed uint64) error {
 	r := rand.New(rand.NewPCG(seed, 2))
-	for range 300 {
+	for range 150 {
 		off := r.IntN(len(want))
 		p := make([]byte, 1+r.IntN(1<<r.IntN(20)))
 		end := min(off+len(p), len(want))
