@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 	envImage   = "WINBAKE_BENCH_IMAGE"
 	envCompact = "WINBAKE_BENCH_COMPACT"
 	envOut     = "WINBAKE_BENCH_OUT"
-	envFormat  = "WINBAKE_BENCH_FORMAT"
+	envFormat  = "WINBAKE_BENCH_FORMAT" // and, after a blank, how it is compressed
 )
 
 // benchSize is the size of the disks and volumes: enough for every material.
@@ -47,7 +48,8 @@ func TestBakeProcess(t *testing.T) {
 	c := benchConfig(os.Getenv(envMedia), os.Getenv(envOut), bake.Compact(os.Getenv(envCompact)))
 	c.Image = os.Getenv(envImage)
 	if f := os.Getenv(envFormat); f != "" {
-		c.Formats = []bake.Format{bake.Format(f)}
+		format, compress, _ := strings.Cut(f, " ")
+		c.Formats, c.Compress = []bake.Format{bake.Format(format)}, bake.Compress(compress)
 	}
 	if _, err := bake.Run(context.Background(), c, addWindows); err != nil {
 		t.Fatal(err)
@@ -99,29 +101,36 @@ func TestCompareFormats(t *testing.T) {
 	oracle.Need(t, "wimlib-imagex", "qemu-img")
 	const runs = 5
 	wim := oracle.BenchWIM(t)
-	for _, f := range together[1:] {
-		var converted []float64
-		pairs, err := oracle.MeasurePairs(runs,
-			func(int) (oracle.Usage, error) { return bakeProcess(t, wim, bake.NotCompact, envFormat+"="+string(f)) },
-			func(int) (oracle.Usage, error) {
-				seconds, u, err := bakeAndConvert(t, wim, qemuNames[f])
-				converted = append(converted, seconds)
-				return u, err
-			})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var after []float64
-		for i, p := range pairs {
-			after = append(after, oracle.Wall(p.A)/(oracle.Wall(p.B)+converted[i]))
-		}
-		fmt.Printf("%s: bake / bake to raw: wall %v, CPU %v; / bake to raw and qemu-img convert: wall %v\n",
-			f, oracle.Ratios(pairs, oracle.Wall), oracle.Ratios(pairs, oracle.CPUSeconds), oracle.SpreadOf(after))
+	for format, convert := range map[string][]string{
+		"vhd-dynamic": {"-O", "vpc"},
+		"vhdx":        {"-O", "vhdx"},
+		"qcow2":       {"-O", "qcow2"},
+		"qcow2 zlib":  {"-O", "qcow2", "-c"},
+		"qcow2 zstd":  {"-O", "qcow2", "-c", "-o", "compression_type=zstd"},
+	} {
+		t.Run(format, func(t *testing.T) {
+			var after []float64
+			pairs, err := oracle.MeasurePairs(runs,
+				func(int) (oracle.Usage, error) { return bakeProcess(t, wim, bake.NotCompact, envFormat+"="+format) },
+				func(int) (oracle.Usage, error) {
+					seconds, u, err := bakeAndConvert(t, wim, convert)
+					after = append(after, seconds)
+					return u, err
+				})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range pairs {
+				after[i] = oracle.Wall(p.A) / (oracle.Wall(p.B) + after[i])
+			}
+			fmt.Printf("%s: bake / bake to raw: wall %v, CPU %v; / bake to raw and qemu-img convert: wall %v\n",
+				format, oracle.Ratios(pairs, oracle.Wall), oracle.Ratios(pairs, oracle.CPUSeconds), oracle.SpreadOf(after))
+		})
 	}
 }
 
 // bakeAndConvert bakes to a raw disk, and returns how long qemu-img takes to convert it.
-func bakeAndConvert(t *testing.T, wim, format string) (float64, oracle.Usage, error) {
+func bakeAndConvert(t *testing.T, wim string, how []string) (float64, oracle.Usage, error) {
 	dir, err := os.MkdirTemp("", "winbake-bench")
 	if err != nil {
 		return 0, oracle.Usage{}, err
@@ -131,7 +140,8 @@ func bakeAndConvert(t *testing.T, wim, format string) (float64, oracle.Usage, er
 	if err != nil {
 		return 0, u, err
 	}
-	convert, err := oracle.Measure(oracle.Command("qemu-img", "convert", "-f", "raw", "-O", format, filepath.Join(dir, "out", "disk.raw"), filepath.Join(dir, "converted")))
+	args := append([]string{"convert", "-f", "raw"}, how...)
+	convert, err := oracle.Measure(oracle.Command("qemu-img", append(args, filepath.Join(dir, "out", "disk.raw"), filepath.Join(dir, "converted"))...))
 	return oracle.Wall(convert), u, err
 }
 
