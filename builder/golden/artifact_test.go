@@ -85,6 +85,7 @@ func TestTryOut(t *testing.T) {
 	}
 	for want, r := range map[string]*bake.Result{
 		"-drive file=out/x.vhd,format=vpc,if=ide":         result("out/x.vhd", "amd64", bake.VHD, layout.BIOS),
+		"-drive file=x.qcow2,format=qcow2,if=ide":         result("x.qcow2", "amd64", bake.QCOW2, layout.BIOS),
 		"-bios /usr/share/ovmf/OVMF.fd -drive":            result("x.raw", "amd64", bake.Raw, layout.UEFI),
 		`-drive 'file=a b,,c'\''s.raw,format=raw,if=ide'`: result("a b,c's.raw", "x86", bake.Raw, layout.BIOS),
 		"The image is ready: x.raw":                       result("x.raw", "arm64", bake.Raw, layout.UEFI),

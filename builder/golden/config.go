@@ -94,9 +94,15 @@ type DiskConfig struct {
 
 // Where the image goes.
 type OutputConfig struct {
-	// The kinds of file to make, all in one pass: `raw` (the disk itself) and `vhd` (a fixed
-	// VHD). Defaults to `["raw"]`.
+	// The kinds of file to make, all in one pass: `raw` (the disk itself), `vhd` (a fixed VHD),
+	// `vhd-dynamic` (a dynamic VHD; its file is also called `.vhd`, so that there can be only one of
+	// the two), `vhdx` (a dynamic VHDX) and `qcow2` (version 3). The last three hold only what is not
+	// empty, whatever the size of the disk. Defaults to `["raw"]`.
 	Formats []string `mapstructure:"formats"`
+	// How the clusters of the `qcow2` image are compressed: `zstd` (QEMU 5.1 or later reads it) or
+	// `zlib` (any QEMU does). Virtual machines write what they change uncompressed. Not compressed by
+	// default.
+	Compress string `mapstructure:"compress"`
 	// The directory for the image and its records. It must be empty or not exist yet; with
 	// `packer build -force` the image of an earlier bake in it is replaced, and nothing else is
 	// touched. Two builds cannot share one. Defaults to `output-` and the name of the build.
@@ -259,6 +265,7 @@ func (c *OutputConfig) prepare(buildName string, b *bake.Config) (problems []err
 	for _, f := range c.Formats {
 		b.Formats = append(b.Formats, bake.Format(f))
 	}
+	b.Compress = bake.Compress(c.Compress)
 	b.OutputDir, b.Name, b.NoChecksums, b.VerifyContents = c.OutputDirectory, c.OutputName, c.SkipChecksums, c.VerifyContents
 	return problems
 }

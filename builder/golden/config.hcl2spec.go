@@ -30,6 +30,7 @@ type FlatConfig struct {
 	Compact             *string                           `mapstructure:"compact" cty:"compact" hcl:"compact"`
 	UefiCA2023          *bool                             `mapstructure:"uefi_ca_2023" cty:"uefi_ca_2023" hcl:"uefi_ca_2023"`
 	Formats             []string                          `mapstructure:"formats" cty:"formats" hcl:"formats"`
+	Compress            *string                           `mapstructure:"compress" cty:"compress" hcl:"compress"`
 	OutputDirectory     *string                           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
 	OutputName          *string                           `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
 	SkipChecksums       *bool                             `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
@@ -80,6 +81,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"compact":                    &hcldec.AttrSpec{Name: "compact", Type: cty.String, Required: false},
 		"uefi_ca_2023":               &hcldec.AttrSpec{Name: "uefi_ca_2023", Type: cty.Bool, Required: false},
 		"formats":                    &hcldec.AttrSpec{Name: "formats", Type: cty.List(cty.String), Required: false},
+		"compress":                   &hcldec.AttrSpec{Name: "compress", Type: cty.String, Required: false},
 		"output_directory":           &hcldec.AttrSpec{Name: "output_directory", Type: cty.String, Required: false},
 		"output_name":                &hcldec.AttrSpec{Name: "output_name", Type: cty.String, Required: false},
 		"skip_checksums":             &hcldec.AttrSpec{Name: "skip_checksums", Type: cty.Bool, Required: false},

@@ -65,7 +65,9 @@ func describe(w bake.WindowsInfo) string {
 func base(path string) string { return filepath.Base(path) }
 
 // qemuFormats are QEMU's names for the formats.
-var qemuFormats = map[bake.Format]string{bake.Raw: "raw", bake.VHD: "vpc"}
+var qemuFormats = map[bake.Format]string{
+	bake.Raw: "raw", bake.VHD: "vpc", bake.VHDDynamic: "vpc", bake.VHDX: "vhdx", bake.QCOW2: "qcow2",
+}
 
 // tryOut says how to see the image run.
 func tryOut(r *bake.Result) string {

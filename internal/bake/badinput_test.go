@@ -58,6 +58,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := config(t, layout.BIOS)
+			config.Formats = together
 			c.change(&config)
 			_, err := bake.Run(t.Context(), config, nil)
 			if !errors.Is(err, c.class) {
@@ -124,13 +125,13 @@ func TestNoRoom(t *testing.T) {
 
 // TestProblemsComeAllAtOnce reports every mistake of a config.
 func TestProblemsComeAllAtOnce(t *testing.T) {
-	c := bake.Config{Size: 12345, Firmware: "efi", Formats: []bake.Format{"qcow3", bake.Raw, bake.Raw}, Name: "../x", Tags: map[string]string{"winre": "x"}}
+	c := bake.Config{Size: 12345, Firmware: "efi", Formats: []bake.Format{"qcow3", bake.Raw, bake.Raw, bake.VHDDynamic, bake.VHD}, Name: "../x", Tags: map[string]string{"winre": "x"}}
 	var all []string
 	for _, err := range c.Problems() {
 		all = append(all, err.Error())
 	}
 	text := strings.Join(all, "\n")
-	for _, field := range []string{"media:", "output_directory:", "name:", "size:", "formats: \"qcow3\"", "formats: \"raw\" stands", "tags: WinRE"} {
+	for _, field := range []string{"media:", "output_directory:", "name:", "size:", "formats: \"qcow3\"", "formats: \"raw\" stands", "formats: \"vhd-dynamic\" and \"vhd\" would both be ../x.vhd", "tags: WinRE"} {
 		if !strings.Contains(text, field) {
 			t.Errorf("%s is not among:\n%s", field, text)
 		}

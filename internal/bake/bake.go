@@ -210,7 +210,7 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.out, err = createOutputs(&b.c); err != nil {
+	if b.out, err = createOutputs(&b.c, b.disk); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -228,28 +228,32 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 	return g.Wait()
 }
 
-// Verify reads the metadata of the outputs back and finishes their formats.
+// Verify finishes the formats of the outputs, and reads their metadata back through the readers.
 func (b *Bake) Verify(ctx context.Context) error {
 	b.c.Progress.Stage("Verifying")
 	for _, o := range b.out.files {
+		if err := o.finish(); err != nil {
+			return fault.In(o.name, err)
+		}
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(o.file.Sync) // the disk is busy while the processors are
 		g.Go(func() error { return b.verify(ctx, o) })
 		if err := g.Wait(); err != nil {
 			return fault.In(o.name, explainWrite(err))
 		}
-		if err := o.finish(&b.c, b.disk); err != nil {
-			return fault.In(o.name, err)
-		}
 	}
 	return nil
 }
 
 func (b *Bake) verify(ctx context.Context, o *output) error {
-	if err := image.Verify(ctx, b.plan, b.written, o.file); err != nil || !b.c.VerifyContents {
+	disk, err := o.open()
+	if err != nil {
+		return fault.Bugf("it cannot be read back: %v", err)
+	}
+	if err := image.Verify(ctx, b.plan, b.written, disk); err != nil || !b.c.VerifyContents {
 		return err
 	}
-	return b.verifyContents(ctx, o.file)
+	return b.verifyContents(ctx, disk)
 }
 
 // Publish hashes the outputs, writes the manifest, and gives everything its final name.

@@ -211,7 +211,7 @@ func TestProvisionedFileIsThere(t *testing.T) {
 func TestCancelLeavesNothing(t *testing.T) {
 	for _, stage := range []string{"Reading", "Compressing", "Laying out", "Writing", "Verifying", "Checksums"} {
 		c := config(t, layout.BIOS)
-		c.NoChecksums, c.Compact = false, bake.CompactXPRESS4K
+		c.NoChecksums, c.Compact, c.Formats = false, bake.CompactXPRESS4K, together
 		ctx, cancel := context.WithCancel(t.Context())
 		c.Progress = atStage{stage, cancel}
 		start := time.Now()

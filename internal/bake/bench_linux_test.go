@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 	envImage   = "WINBAKE_BENCH_IMAGE"
 	envCompact = "WINBAKE_BENCH_COMPACT"
 	envOut     = "WINBAKE_BENCH_OUT"
+	envFormat  = "WINBAKE_BENCH_FORMAT" // and, after a blank, how it is compressed
 )
 
 // benchSize is the size of the disks and volumes: enough for every material.
@@ -45,6 +47,10 @@ func TestBakeProcess(t *testing.T) {
 	bake.LimitMemory()
 	c := benchConfig(os.Getenv(envMedia), os.Getenv(envOut), bake.Compact(os.Getenv(envCompact)))
 	c.Image = os.Getenv(envImage)
+	if f := os.Getenv(envFormat); f != "" {
+		format, compress, _ := strings.Cut(f, " ")
+		c.Formats, c.Compress = []bake.Format{bake.Format(format)}, bake.Compress(compress)
+	}
 	if _, err := bake.Run(context.Background(), c, addWindows); err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +92,57 @@ func TestCompareWithWimlib(t *testing.T) {
 				b.name, oracle.Ratios(pairs, oracle.Wall), oracle.Ratios(pairs, oracle.CPUSeconds), slices.Max(peaks))
 		})
 	}
+}
+
+// TestCompareFormats times whole bakes to each format against bakes to a raw disk, and against the
+// same followed by qemu-img convert, and prints the ratios. It judges nothing.
+func TestCompareFormats(t *testing.T) {
+	needBench(t)
+	oracle.Need(t, "wimlib-imagex", "qemu-img")
+	const runs = 5
+	wim := oracle.BenchWIM(t)
+	for format, convert := range map[string][]string{
+		"vhd-dynamic": {"-O", "vpc"},
+		"vhdx":        {"-O", "vhdx"},
+		"qcow2":       {"-O", "qcow2"},
+		"qcow2 zlib":  {"-O", "qcow2", "-c"},
+		"qcow2 zstd":  {"-O", "qcow2", "-c", "-o", "compression_type=zstd"},
+	} {
+		t.Run(format, func(t *testing.T) {
+			var after []float64
+			pairs, err := oracle.MeasurePairs(runs,
+				func(int) (oracle.Usage, error) { return bakeProcess(t, wim, bake.NotCompact, envFormat+"="+format) },
+				func(int) (oracle.Usage, error) {
+					seconds, u, err := bakeAndConvert(t, wim, convert)
+					after = append(after, seconds)
+					return u, err
+				})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range pairs {
+				after[i] = oracle.Wall(p.A) / (oracle.Wall(p.B) + after[i])
+			}
+			fmt.Printf("%s: bake / bake to raw: wall %v, CPU %v; / bake to raw and qemu-img convert: wall %v\n",
+				format, oracle.Ratios(pairs, oracle.Wall), oracle.Ratios(pairs, oracle.CPUSeconds), oracle.SpreadOf(after))
+		})
+	}
+}
+
+// bakeAndConvert bakes to a raw disk, and returns how long qemu-img takes to convert it.
+func bakeAndConvert(t *testing.T, wim string, how []string) (float64, oracle.Usage, error) {
+	dir, err := os.MkdirTemp("", "winbake-bench")
+	if err != nil {
+		return 0, oracle.Usage{}, err
+	}
+	defer os.RemoveAll(dir)
+	u, err := bakeInto(t, dir, wim, bake.NotCompact)
+	if err != nil {
+		return 0, u, err
+	}
+	args := append([]string{"convert", "-f", "raw"}, how...)
+	convert, err := oracle.Measure(oracle.Command("qemu-img", append(args, filepath.Join(dir, "out", "disk.raw"), filepath.Join(dir, "converted"))...))
+	return oracle.Wall(convert), u, err
 }
 
 // needBench skips what only `make bench` wants.
@@ -162,18 +219,24 @@ func TestWhereTimeGoes(t *testing.T) {
 	}
 }
 
-func bakeProcess(t *testing.T, wim string, how bake.Compact) (oracle.Usage, error) {
+func bakeProcess(t *testing.T, wim string, how bake.Compact, env ...string) (oracle.Usage, error) {
 	dir, err := os.MkdirTemp("", "winbake-bench")
 	if err != nil {
 		return oracle.Usage{}, err
 	}
 	defer os.RemoveAll(dir)
+	return bakeInto(t, dir, wim, how, env...)
+}
+
+// bakeInto bakes in a process of its own, to dir/out.
+func bakeInto(t *testing.T, dir, wim string, how bake.Compact, env ...string) (oracle.Usage, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return oracle.Usage{}, err
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestBakeProcess$")
 	cmd.Env = append(os.Environ(), envMedia+"="+wim, envOut+"="+filepath.Join(dir, "out"), envCompact+"="+string(how))
+	cmd.Env = append(cmd.Env, env...)
 	return oracle.Measure(cmd)
 }
 

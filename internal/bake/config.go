@@ -1,14 +1,16 @@
 package bake
 
 import (
-	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/qcow2"
 	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/vhdx"
 )
 
 // Format is a kind of output file.
@@ -16,12 +18,49 @@ type Format string
 
 // The formats.
 const (
-	Raw Format = "raw" // the disk, byte for byte, sparse
-	VHD Format = "vhd" // a fixed VHD: the disk and a footer
+	Raw        Format = "raw"         // the disk, byte for byte, sparse
+	VHD        Format = "vhd"         // a fixed VHD: the disk and a footer
+	VHDDynamic Format = "vhd-dynamic" // a dynamic VHD: only what is not empty, in blocks of 2 MiB
+	VHDX       Format = "vhdx"        // a dynamic VHDX, in blocks of 32 MiB
+	QCOW2      Format = "qcow2"       // QEMU's, version 3, in clusters of 64 KiB
 )
 
 // Formats are the accepted values.
-var Formats = []Format{Raw, VHD}
+var Formats = []Format{Raw, VHD, VHDDynamic, VHDX, QCOW2}
+
+// extension is that of the format's files.
+func (f Format) extension() string {
+	if f == VHDDynamic {
+		return string(VHD)
+	}
+	return string(f)
+}
+
+// maxSize is the largest disk that a format holds.
+func (f Format) maxSize() int64 {
+	switch f {
+	case VHD, VHDDynamic:
+		return vhd.MaxSize
+	case VHDX:
+		return vhdx.MaxSize
+	case QCOW2:
+		return qcow2.MaxSize
+	}
+	return math.MaxInt64
+}
+
+// Compress is how the clusters of a qcow2 image are compressed.
+type Compress string
+
+// The ways; none is NotCompressed.
+const (
+	NotCompressed Compress = ""
+	CompressZlib  Compress = "zlib"
+	CompressZstd  Compress = "zstd" // needs QEMU 5.1 or later
+)
+
+// Compresses are the accepted values.
+var Compresses = []Compress{CompressZlib, CompressZstd}
 
 // BootDevices is how the boot configuration names the partitions.
 type BootDevices string
@@ -48,6 +87,8 @@ type Config struct {
 	Size     int64
 	Firmware layout.Firmware
 	Formats  []Format
+	// Compress is for qcow2 alone.
+	Compress Compress
 	// OutputDir receives <Name>.<format>, manifest.json and checksums.sha256.
 	OutputDir string
 	Name      string
@@ -128,18 +169,29 @@ func (c *Config) formatProblems() []error {
 	if len(c.Formats) == 0 {
 		out = append(out, fault.Invalidf("formats: name at least one of %q", Formats))
 	}
+	switch {
+	case c.Compress != NotCompressed && !slices.Contains(Compresses, c.Compress):
+		out = append(out, fault.Invalidf("compress: %q is not one of %q", c.Compress, Compresses))
+	case c.Compress != NotCompressed && !slices.Contains(c.Formats, QCOW2):
+		out = append(out, fault.Invalidf("compress: only %q is compressed, and formats does not have it", QCOW2))
+	}
 	for i, f := range c.Formats {
 		switch {
 		case !slices.Contains(Formats, f):
 			out = append(out, fault.Invalidf("formats: %q is not one of %q", f, Formats))
 		case slices.Contains(c.Formats[:i], f):
 			out = append(out, fault.Invalidf("formats: %q stands there twice", f))
-		case f == VHD && c.Size > vhd.MaxSize:
-			out = append(out, fault.Invalidf("formats: a VHD ends at %d GiB, and size is %d bytes", vhd.MaxSize>>30, c.Size))
+		case c.Size > f.maxSize():
+			out = append(out, fault.Invalidf("formats: a disk in %q ends at %d GiB, and size is %d bytes", f, f.maxSize()>>30, c.Size))
+		}
+		for _, other := range c.Formats[:i] {
+			if other != f && c.file(other) == c.file(f) {
+				out = append(out, fault.Invalidf("formats: %q and %q would both be %s; ask for one of them", other, f, c.file(f)))
+			}
 		}
 	}
 	return out
 }
 
 // file returns the name of the output file of a format.
-func (c *Config) file(f Format) string { return fmt.Sprintf("%s.%s", c.Name, f) }
+func (c *Config) file(f Format) string { return c.Name + "." + f.extension() }

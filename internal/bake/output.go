@@ -13,11 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/evidence"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
 )
 
 const (
@@ -44,10 +44,11 @@ type output struct {
 	size   int64 // bytes of the file
 	sha256 string
 	file   *image.File
+	writer diskWriter
 }
 
 // createOutputs makes the sparse files. Without Force, a file that is already there is an error.
-func createOutputs(c *Config) (_ *outputs, err error) {
+func createOutputs(c *Config, d *layout.Disk) (_ *outputs, err error) {
 	o := &outputs{dir: c.OutputDir}
 	if !c.Force {
 		if err := o.refuseExisting(c); err != nil {
@@ -61,18 +62,32 @@ func createOutputs(c *Config) (_ *outputs, err error) {
 		return nil, fault.In("output_directory", err)
 	}
 	for _, f := range c.Formats {
-		path := filepath.Join(c.OutputDir, c.file(f)+partialSuffix)
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(err, o.discard())
-		}
-		file, err := image.Create(path, c.Size)
-		if err != nil {
+		if err := o.create(c, d, f); err != nil {
 			return nil, errors.Join(explainWrite(err), o.discard())
 		}
-		o.pending = append(o.pending, path)
-		o.files = append(o.files, &output{name: c.file(f), format: f, disk: c.Size, size: c.Size, file: file})
 	}
 	return o, nil
+}
+
+// create makes the file of one format.
+func (o *outputs) create(c *Config, d *layout.Disk, f Format) error {
+	path := filepath.Join(c.OutputDir, c.file(f)+partialSuffix)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	size := int64(0) // it grows
+	if f.flat() {
+		size = c.Size
+	}
+	file, err := image.Create(path, size)
+	if err != nil {
+		return err
+	}
+	o.pending = append(o.pending, path)
+	out := &output{name: c.file(f), format: f, disk: c.Size, file: file}
+	o.files = append(o.files, out)
+	out.writer, err = newDiskWriter(c, d, f, file)
+	return fault.In(out.name, err)
 }
 
 func (o *outputs) refuseExisting(c *Config) error {
@@ -94,49 +109,87 @@ func (o *outputs) refuseExisting(c *Config) error {
 func (o *outputs) targets() []io.WriterAt {
 	targets := make([]io.WriterAt, len(o.files))
 	for i, f := range o.files {
-		targets[i] = f.file
+		targets[i] = f.writer
 	}
 	return targets
 }
 
-// finish adds what the format has beyond the disk.
-func (o *output) finish(c *Config, d *layout.Disk) error {
-	if o.format != VHD {
-		return nil
+// finish adds what the format has beyond the disk. It may be done again.
+func (o *output) finish() (err error) {
+	o.size, err = o.writer.Finish()
+	return explainWrite(err)
+}
+
+// open returns the disk as a reader of the format finds it in the finished file.
+func (o *output) open() (io.ReaderAt, error) {
+	if o.format.flat() {
+		return o.file, nil
 	}
-	footer, err := vhd.Footer{Size: o.disk, Time: c.BuildTime, ID: d.Identifier("vhd")}.Marshal()
-	if err != nil {
-		return err
+	disk, size, _, err := diskfile.Open(o.file, o.size, o.name)
+	if err == nil && size != o.disk {
+		err = fault.Bugf("the disk in %s has %d bytes, not %d", o.name, size, o.disk)
 	}
-	if _, err := o.file.WriteAt(footer, o.disk); err != nil {
-		return explainWrite(err)
+	return disk, err
+}
+
+// hash takes the SHA-256 of every file. The flat ones begin with the same disk, which is hashed once.
+func (o *outputs) hash(ctx context.Context, p Progress) error {
+	flat, total := o.toHash()
+	var done int64
+	count := func(b []byte) error {
+		done += int64(len(b))
+		p.Advance(done, total)
+		return ctx.Err()
 	}
-	o.size = o.disk + int64(len(footer))
+	if len(flat) > 0 {
+		disk, err := flat[0].hash(flat[0].disk, count)
+		if err != nil {
+			return err
+		}
+		for _, f := range flat {
+			if err := f.hashTail(disk); err != nil {
+				return fault.In(f.name, err)
+			}
+		}
+	}
+	for _, f := range o.files {
+		if f.format.flat() {
+			continue
+		}
+		h, err := f.hash(f.size, count)
+		if err != nil {
+			return err
+		}
+		f.sha256 = hex.EncodeToString(h.Sum(nil))
+	}
 	return nil
 }
 
-// hash takes the SHA-256 of every file. All of them begin with the same disk, which is hashed once.
-func (o *outputs) hash(ctx context.Context, p Progress) error {
-	first := o.files[0]
-	disk := sha256.New()
-	var done int64
+// toHash returns the flat files, and how many bytes of all files are hashed.
+func (o *outputs) toHash() (flat []*output, total int64) {
+	for _, f := range o.files {
+		if f.format.flat() {
+			flat = append(flat, f)
+		} else {
+			total += f.size
+		}
+	}
+	if len(flat) > 0 {
+		total += flat[0].disk
+	}
+	return flat, total
+}
+
+// hash hashes the first size bytes of the file.
+func (o *output) hash(size int64, count func([]byte) error) (hash.Hash, error) {
+	h := sha256.New()
 	w := writerFunc(func(b []byte) (int, error) {
-		if err := ctx.Err(); err != nil {
+		if err := count(b); err != nil {
 			return 0, err
 		}
-		done += int64(len(b))
-		p.Advance(done, first.disk)
-		return disk.Write(b)
+		return h.Write(b)
 	})
-	if err := image.ReadSparse(w, first.file.File, first.disk); err != nil {
-		return fault.In(first.name, err)
-	}
-	for _, f := range o.files {
-		if err := f.hashTail(disk); err != nil {
-			return fault.In(f.name, err)
-		}
-	}
-	return nil
+	return h, fault.In(o.name, image.ReadSparse(w, o.file.File, size))
 }
 
 // hashTail finishes a file's hash from that of its disk.

@@ -1,7 +1,7 @@
-// Package sparse is what the readers of virtual disks share: a disk whose blocks lie scattered in a
-// file, or nowhere, is found block by block through tables that may be larger than memory should
-// hold. So nothing is loaded; tables are read through a bounded cache, and data straight from the
-// file. All of it is safe for concurrent use.
+// Package sparse is what the readers and writers of virtual disks share. A disk whose blocks lie
+// scattered in a file, or nowhere, is found block by block through tables that may be larger than
+// memory should hold. So a reader loads nothing; tables are read through a bounded cache, and data
+// straight from the file. All of reading is safe for concurrent use. A Writer is for one goroutine.
 package sparse
 
 import (

@@ -1,6 +1,7 @@
 // Package qcow2 reads qcow2 images of versions 2 and 3, with clusters of any size, compressed ones
 // (deflate and Zstandard) and subclusters ("extended L2 entries"). Snapshots and bitmaps are passed
 // over: what is read is the disk as it is now. Images that need another file, or a key, are refused.
+// What it writes are images of version 3.
 //
 // Format: QEMU, docs/interop/qcow2.txt. All fields are big endian.
 package qcow2

@@ -42,14 +42,20 @@ type Footer struct {
 	Size int64 // of the disk in bytes, a multiple of 512
 	Time time.Time
 	ID   guid.GUID
-	// Kind is Fixed in what Marshal makes.
+	// Kind may be left out for Marshal, which then takes it to be Fixed.
 	Kind Kind
 	// Header is where the header of a VHD that is not fixed lies in the file.
 	Header int64
 }
 
-// Marshal returns the 512 bytes of a fixed VHD's footer, checksum included.
+// Marshal returns the 512 bytes of a footer, checksum included.
 func (f Footer) Marshal() ([]byte, error) {
+	if f.Kind == 0 {
+		f.Kind = Fixed
+	}
+	if f.Kind == Fixed {
+		f.Header = -1 // none
+	}
 	if f.Size <= 0 || f.Size%sectorSize != 0 || f.Size > MaxSize {
 		return nil, fault.Invalidf("a VHD holds a whole number of 512-byte sectors up to 2040 GiB, not %d bytes", f.Size)
 	}
@@ -57,7 +63,7 @@ func (f Footer) Marshal() ([]byte, error) {
 	copy(b[0:], Cookie)
 	binary.BigEndian.PutUint32(b[8:], featureFlags)
 	binary.BigEndian.PutUint32(b[12:], formatVersion)
-	binary.BigEndian.PutUint64(b[16:], ^uint64(0)) // data offset: none, fixed disk
+	binary.BigEndian.PutUint64(b[16:], uint64(f.Header))
 	binary.BigEndian.PutUint32(b[24:], stamp(f.Time))
 	// QEMU trusts the size field, not the rounded geometry, of images whose creator is "win ".
 	copy(b[28:], "win ")
@@ -68,7 +74,7 @@ func (f Footer) Marshal() ([]byte, error) {
 	cylinders, heads, sectors := geometry(f.Size / sectorSize)
 	binary.BigEndian.PutUint16(b[56:], cylinders)
 	b[58], b[59] = heads, sectors
-	binary.BigEndian.PutUint32(b[60:], uint32(Fixed))
+	binary.BigEndian.PutUint32(b[60:], uint32(f.Kind))
 	copy(b[68:84], f.ID[:])
 	binary.BigEndian.PutUint32(b[checksumAt:], checksum(b, checksumAt))
 	return b, nil

@@ -1,4 +1,4 @@
-// Package vhd reads fixed and dynamic VHDs, and writes the footer that makes a raw disk a fixed one.
+// Package vhd reads and writes dynamic VHDs and fixed ones, which are a raw disk and a footer.
 // It knows differencing VHDs by name: part of their disk is in another file.
 //
 // Format: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0 (2006). All fields
