@@ -162,8 +162,11 @@ func (v *Volume) extents(e *entry, long bool, size int64) ([]disc.Extent, error)
 		if err != nil {
 			return nil, err
 		}
-		if have += a.Length; have < size && a.Length%blockSize != 0 || len(extents) >= maxExtents {
-			return nil, fault.Corruptf(e.offset, "a file has more than %d extents, or one of %d bytes in its middle", len(extents), a.Length)
+		if have += a.Length; have < size && a.Length%blockSize != 0 {
+			return nil, fault.Corruptf(e.offset, "a file of %d bytes has an extent of %d bytes in its middle", size, a.Length)
+		}
+		if len(extents) >= maxExtents {
+			return nil, fault.Corruptf(e.offset, "a file has more than %d extents", maxExtents)
 		}
 		extents = append(extents, extent)
 	}

@@ -246,9 +246,9 @@ func fileID(name string, characteristics byte, icb uint32) []byte {
 // entry writes a file entry and the content that goes with it.
 func (w *writer) entry(at uint32, fileType byte, data []byte, size int64) {
 	b := w.at(partitionAt + int64(at))
-	lengths, end, id := 168, 176, uint16(261)
+	lengths, end, recorded, id := 168, 176, 64, uint16(261)
 	if w.extended {
-		lengths, end, id = 208, 216, 266
+		lengths, end, recorded, id = 208, 216, 72, 266
 		le.PutUint64(b[64:], uint64(size))
 	}
 	le.PutUint16(b[20:], 4)
@@ -265,6 +265,7 @@ func (w *writer) entry(at uint32, fileType byte, data []byte, size int64) {
 	if form == embedded {
 		list = data
 	} else {
+		le.PutUint64(b[recorded:], uint64((size+block-1)/block))
 		list = w.continued(w.allocate(data, size, form), form, block-end)
 	}
 	le.PutUint32(b[lengths+4:], uint32(len(list)))
