@@ -13,6 +13,7 @@
 //     what it shows with a tree.
 //   - DecodeWOF and DecodeChunks expand chunks with a decoder in Python, written from the specifications;
 //     WimlibDecode and WimlibEncode call libwim's codecs.
+//   - Genisoimage and Mkudffs make discs; FileSums and CompareSums compare what is on them.
 //   - JudgeXML and ReadXML have libxml2 and Python's expat read XML.
 //   - RealTreeWIM and BenchWIM make material from the machine's own files, once, in a cache.
 //   - Measure and MeasurePairs time whole processes.

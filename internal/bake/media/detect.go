@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ const (
 	kindWIM
 	kindVolume // a volume, from its boot sector on
 	kindDisk   // a disk, from its partition table on
+	kindISO    // an optical disc
 )
 
 // mark is a signature: bytes at an offset that only files of one kind have.
@@ -68,7 +70,7 @@ func detect(r io.ReaderAt, size int64, path string) (kind, *io.SectionReader, er
 	disk := io.NewSectionReader(in, 0, size)
 	for _, m := range isoMarks {
 		if is, _ := m.in(disk); is {
-			return kindUnknown, nil, isoError(path)
+			return kindISO, disk, nil
 		}
 	}
 	for _, m := range convertible {
@@ -89,28 +91,38 @@ func detect(r io.ReaderAt, size int64, path string) (kind, *io.SectionReader, er
 	case bootable:
 		return kindDisk, disk, nil
 	}
-	if err := checkName(path); err != nil {
-		return kindUnknown, nil, err
+	return kindUnknown, nil, unknownError(path)
+}
+
+// unknownError is for a file that is nothing that is known.
+func unknownError(path string) error {
+	if strings.EqualFold(filepath.Ext(path), ".iso") {
+		return fault.Unsupportedf(fault.NoOffset, "media: %s has the name of an ISO, but there is no UDF (BEA01) and no ISO 9660 (CD001) in it; give the ISO as it was downloaded, or its %s", path, installWIM)
 	}
-	return kindUnknown, nil, fault.In("media: "+path, fault.Corruptf(0,
-		"this is no WIM (MSWIM), no disk (55 AA at the end of the first sector), no VHD, VHDX or qcow2 image, and no NTFS volume; if it is one, it is damaged"))
+	if err := checkName(path); err != nil {
+		return err
+	}
+	return fault.In("media: "+path, fault.Corruptf(0,
+		"this is no WIM (MSWIM), no ISO (BEA01 or CD001), no disk (55 AA at the end of the first sector), no VHD, VHDX or qcow2 image, and no NTFS volume; if it is one, it is damaged"))
 }
 
 // checkName turns down what is known by its name not to be a WIM that can be read, with what to do.
 func checkName(path string) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".iso":
-		return isoError(path)
-	case ".esd":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is an ESD; turn it into a WIM with: wimlib-imagex export %s all install.wim --compress=LZX", path, path)
-	case ".swm":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is one part of a split WIM; join the parts with: wimlib-imagex join install.wim *.swm", path)
+	if text := otherWIM(path); text != "" {
+		return fault.Unsupportedf(fault.NoOffset, "media: %s", text)
 	}
 	return nil
 }
 
-func isoError(path string) error {
-	return fault.Unsupportedf(fault.NoOffset, "media: %s is an ISO image; copy its sources/install.wim out and give that, or give the folder of a mounted or extracted ISO", path)
+// otherWIM says what a file with this name is, and how to make a WIM of it; empty for a WIM.
+func otherWIM(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".esd":
+		return fmt.Sprintf("%s is an ESD; turn it into a WIM with: wimlib-imagex export %s all install.wim --compress=LZX", path, path)
+	case ".swm":
+		return path + " is one part of a split WIM; join the parts with: wimlib-imagex join install.wim *.swm"
+	}
+	return ""
 }
 
 // convertError names a format and how to leave it.

@@ -1,5 +1,5 @@
-// Package media opens what the user has and finds the images of Windows in it: a WIM file, a folder
-// that looks like Windows install media, or a disk or volume that Windows is on, as a raw file, VHD,
+// Package media opens what the user has and finds the images of Windows in it: a WIM file, an ISO or a
+// folder that looks like Windows install media, or a disk or volume that Windows is on, as a raw file, VHD,
 // VHDX or qcow2 image. What a file is, is told by its content.
 package media
 
@@ -12,7 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	pathpkg "path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -22,11 +24,13 @@ import (
 
 // Medium is opened install media, or a disk.
 type Medium struct {
-	// Path is the file that holds the images.
+	// Path is the file that holds the images: of a folder its WIM, of an ISO the ISO itself.
 	Path string
 	// Folder is the media folder that the WIM was found in; empty when the user gave a file.
 	Folder string
 
+	// disc is what is in an ISO, nil for all else.
+	disc   fs.FS
 	images []Image
 	source source
 }
@@ -47,10 +51,14 @@ type source interface {
 	Close() error
 }
 
-// installWIM is where install media keep their images.
-const installWIM = "sources/install.wim"
+// installWIM is where install media keep their images. Some have one of the others in its place.
+const (
+	installWIM = "sources/install.wim"
+	installESD = "sources/install.esd"
+	installSWM = "sources/install.swm"
+)
 
-// Open opens a WIM file, the sources/install.wim of a folder, or a disk.
+// Open opens a WIM file, the sources/install.wim of a folder or an ISO, or a disk.
 func Open(path string) (*Medium, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,13 +95,16 @@ func (m *Medium) open() error {
 	if err == nil {
 		what, disk, err = detect(f, info.Size(), m.Path)
 	}
-	if err == nil && what != kindWIM {
+	switch {
+	case err != nil:
+		f.Close()
+		return err
+	case what == kindISO:
+		return m.openISO(f, info.Size())
+	case what != kindWIM:
 		return m.openDisk(f, disk, what)
 	}
 	f.Close()
-	if err != nil {
-		return err
-	}
 	return m.openWIM()
 }
 
@@ -102,10 +113,7 @@ func (m *Medium) openWIM() error {
 	if err != nil {
 		return err
 	}
-	m.source = wimSource{f}
-	for _, i := range f.Images() {
-		m.images = append(m.images, wimImage(i))
-	}
+	m.useWIM(f, f)
 	return nil
 }
 
@@ -150,52 +158,56 @@ func (m *Medium) Close() error { return m.source.Close() }
 
 // findInstallWIM finds sources/install.wim whatever the case of its name.
 func findInstallWIM(folder string) (string, error) {
-	path, err := Find(folder, installWIM)
+	path, err := find(os.DirFS(folder), installWIM)
 	if errors.Is(err, fs.ErrNotExist) {
-		for _, other := range []string{"sources/install.esd", "sources/install.swm"} {
-			if p, err := Find(folder, other); err == nil {
-				return "", checkName(p)
+		for _, other := range []string{installESD, installSWM} {
+			if p, err := find(os.DirFS(folder), other); err == nil {
+				return "", checkName(hostPath(folder, p))
 			}
 		}
 		return "", fault.Invalidf("media: folder %s holds no %s", folder, installWIM)
 	}
-	return path, err
+	return hostPath(folder, path), err
 }
 
-// Find returns the host path of a '/' path below folder, ignoring case, as Windows would. The
+func hostPath(folder, path string) string { return filepath.Join(folder, filepath.FromSlash(path)) }
+
+// find returns a '/' path as it is written in a folder or disc, ignoring case, as Windows would. The
 // error wraps fs.ErrNotExist when there is none.
-func Find(folder, path string) (string, error) {
-	dir := folder
+func find(files fs.FS, path string) (string, error) {
+	dir := "."
 	for _, name := range tree.Split(path) {
-		entries, err := os.ReadDir(dir)
+		entries, err := fs.ReadDir(files, dir)
 		if err != nil {
 			return "", err
 		}
-		found := ""
-		for _, e := range entries {
-			if strings.EqualFold(e.Name(), name) {
-				found = e.Name()
-				break
-			}
+		i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), name) })
+		if i < 0 {
+			return "", &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}
 		}
-		if found == "" {
-			return "", &fs.PathError{Op: "find", Path: filepath.Join(dir, name), Err: fs.ErrNotExist}
-		}
-		dir = filepath.Join(dir, found)
+		dir = pathpkg.Join(dir, entries[i].Name())
 	}
 	return dir, nil
 }
 
-// Host returns a file of the media folder as content, or nil where there is none.
+// Host returns a file of the media's folder or ISO as content, or nil where there is none. What is in
+// an ISO can be read until the medium is closed.
 func (m *Medium) Host(path string) tree.Content {
+	if m.disc != nil {
+		c, err := discFile(m.disc, path)
+		if err != nil {
+			return nil
+		}
+		return c
+	}
 	if m.Folder == "" {
 		return nil
 	}
-	p, err := Find(m.Folder, path)
+	p, err := find(os.DirFS(m.Folder), path)
 	if err != nil {
 		return nil
 	}
-	f, err := tree.OpenHostFile(p)
+	f, err := tree.OpenHostFile(hostPath(m.Folder, p))
 	if err != nil {
 		return nil
 	}

@@ -2,25 +2,44 @@ package media
 
 import (
 	"crypto/sha1"
+	"io"
 
 	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
 // wimSource are the images of a WIM.
-type wimSource struct{ f *wim.File }
+type wimSource struct {
+	f      *wim.File
+	closer io.Closer // the file that the WIM is, or is in
+}
 
-func (s wimSource) usable(int) error { return nil }
+// useWIM makes the images of a WIM those of the medium, which will close closer.
+func (m *Medium) useWIM(f *wim.File, closer io.Closer) {
+	m.source = &wimSource{f, closer}
+	for _, i := range f.Images() {
+		m.images = append(m.images, wimImage(i))
+	}
+}
 
-func (s wimSource) tree(index int) (*tree.Tree, error) { return s.f.Tree(index) }
+func (s *wimSource) usable(int) error { return nil }
 
-func (s wimSource) fingerprint(index int) [sha1.Size]byte { return s.f.Fingerprint(index) }
+func (s *wimSource) tree(index int) (*tree.Tree, error) { return s.f.Tree(index) }
 
-func (s wimSource) labelled() bool { return false }
+func (s *wimSource) fingerprint(index int) [sha1.Size]byte { return s.f.Fingerprint(index) }
 
-func (s wimSource) notes() string { return "" }
+func (s *wimSource) labelled() bool { return false }
 
-func (s wimSource) Close() error { return s.f.Close() }
+func (s *wimSource) notes() string { return "" }
+
+func (s *wimSource) Close() error {
+	if s.closer == nil {
+		return nil
+	}
+	err := s.closer.Close()
+	s.closer = nil
+	return err
+}
 
 func wimImage(i wim.Image) Image {
 	return Image{
