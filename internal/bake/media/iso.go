@@ -66,8 +66,7 @@ func discFile(files fs.FS, path string) (*disc.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	file, ok := f.(*disc.File)
+	file, ok := f.(*disc.File) // which holds nothing open
 	if !ok {
 		return nil, fault.Bugf("%s is a %T", path, f)
 	}

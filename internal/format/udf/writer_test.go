@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"os"
-	"path/filepath"
-	"testing"
 	"unicode/utf16"
 )
 
@@ -52,26 +49,6 @@ func (m *image) copy() *image {
 		c.blocks[n] = bytes.Clone(b)
 	}
 	return c
-}
-
-// file writes the image to a sparse file.
-func (m *image) file(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "image.udf")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := f.Truncate(m.size); err != nil {
-		t.Fatal(err)
-	}
-	for n, b := range m.blocks {
-		if _, err := f.WriteAt(b, n*block); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
 }
 
 var le = binary.LittleEndian
