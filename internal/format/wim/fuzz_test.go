@@ -41,6 +41,9 @@ var seedCommands = map[string]struct {
 	"xpress.wim":      {70_000, []string{"--compress=XPRESS"}},
 	"lzx.wim":         {70_000, []string{"--compress=LZX"}},
 	"lzx-65536.wim":   {70_000, []string{"--compress=LZX", "--chunk-size=65536"}},
+	"lzms.wim":        {70_000, []string{"--compress=LZMS", "--chunk-size=32768"}},
+	"lzms.esd":        {70_000, []string{"--solid", "--compress=LZMS", "--solid-compress=LZMS", "--solid-chunk-size=32768"}},
+	"lzx.esd":         {70_000, []string{"--solid", "--compress=LZX", "--solid-compress=LZX", "--solid-chunk-size=32768"}},
 }
 
 // seeds returns the WIMs in testdata.
