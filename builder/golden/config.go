@@ -39,8 +39,8 @@ type Config struct {
 
 // Which Windows the image is made from.
 type MediaConfig struct {
-	// What Windows comes from: a WIM file, a folder that holds `sources/install.wim`, such as a
-	// mounted or unpacked ISO, or a disk that Windows is on, such as one that an earlier bake made: a
+	// What Windows comes from: a WIM file (`.wim`, `.esd`, or the first `.swm` of several), a folder
+	// that holds `sources/install.wim`, `.esd` or `.swm`, such as a mounted or unpacked ISO, or a disk that Windows is on, such as one that an earlier bake made: a
 	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a fixed VHD, or an NTFS volume without a disk around
 	// it. What a file is, is told by its content. A local path; relative paths start where Packer
 	// runs.
@@ -51,7 +51,7 @@ type MediaConfig struct {
 	// answered with a list of those that do. May be left out where there is only one.
 	Image string `mapstructure:"image"`
 	// What the WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
-	// prefix. The bake fails, and leaves no image, when it does not. `none`, or leaving it out,
+	// prefix; of a split WIM, all parts one after the other. The bake fails, and leaves no image, when it does not. `none`, or leaving it out,
 	// checks nothing; the manifest records the hash in any case.
 	MediaChecksum string `mapstructure:"media_checksum"`
 }

@@ -63,7 +63,7 @@ func detect(r io.ReaderAt, size int64, path string) (kind, int64, error) {
 		return kindUnknown, 0, fault.In(path, err)
 	}
 	if isWIM {
-		return kindWIM, size, checkName(path)
+		return kindWIM, size, nil
 	}
 	if size, err = diskSize(r, size, path); err != nil {
 		return kindUnknown, 0, err
@@ -120,15 +120,13 @@ func diskSize(r io.ReaderAt, size int64, path string) (int64, error) {
 	return f.Size, fault.In("media: "+path, err)
 }
 
-// checkName turns down what is known by its name not to be a WIM that can be read, with what to do.
+// checkName turns down what has the name of something that is known, but is not that or cannot be read.
 func checkName(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".iso":
 		return isoError(path)
 	case ".esd":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is an ESD; turn it into a WIM with: wimlib-imagex export %s all install.wim --compress=LZX", path, path)
-	case ".swm":
-		return fault.Unsupportedf(fault.NoOffset, "media: %s is one part of a split WIM; join the parts with: wimlib-imagex join install.wim *.swm", path)
+		return fault.In("media: "+path, fault.Corruptf(0, "this is no ESD (MSWIM): it is damaged, or encrypted so that only Windows Setup can read it"))
 	}
 	return nil
 }

@@ -1,4 +1,5 @@
-// Package media opens what the user has and finds the images of Windows in it: a WIM file, a folder
+// Package media opens what the user has and finds the images of Windows in it: a WIM file (.wim, .esd, or
+// the first .swm of several), a folder
 // that looks like Windows install media, or a disk or volume that Windows is on, as a raw file or
 // fixed VHD. What a file is, is told by its content.
 package media
@@ -47,10 +48,16 @@ type source interface {
 	Close() error
 }
 
-// installWIM is where install media keep their images.
-const installWIM = "sources/install.wim"
+// installWIM is where install media keep their images, and the others are what they have instead: those
+// of the Media Creation Tool an ESD, those for FAT32 a split WIM.
+const (
+	installWIM = "sources/install.wim"
+	installESD = "sources/install.esd"
+	installSWM = "sources/install.swm"
+)
 
-// Open opens a WIM file, the sources/install.wim of a folder, or a disk.
+// Open opens a WIM file, the sources/install.wim, .esd or .swm of a folder, or a disk. Of a split WIM
+// path is the first part.
 func Open(path string) (*Medium, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,7 +107,7 @@ func (m *Medium) open() error {
 func (m *Medium) openWIM() error {
 	f, err := wim.Open(m.Path)
 	if err != nil {
-		return err
+		return fault.In("media", err)
 	}
 	m.source = wimSource{f}
 	for _, i := range f.Images() {
@@ -148,18 +155,14 @@ func (m *Medium) Fingerprint(index int) [sha1.Size]byte { return m.source.finger
 // Close closes the medium. Contents of its trees cannot be read any more.
 func (m *Medium) Close() error { return m.source.Close() }
 
-// findInstallWIM finds sources/install.wim whatever the case of its name.
+// findInstallWIM finds sources/install.wim, or what a folder has instead, whatever the case of its name.
 func findInstallWIM(folder string) (string, error) {
-	path, err := Find(folder, installWIM)
-	if errors.Is(err, fs.ErrNotExist) {
-		for _, other := range []string{"sources/install.esd", "sources/install.swm"} {
-			if p, err := Find(folder, other); err == nil {
-				return "", checkName(p)
-			}
+	for _, name := range []string{installWIM, installESD, installSWM} {
+		if path, err := Find(folder, name); !errors.Is(err, fs.ErrNotExist) {
+			return path, err
 		}
-		return "", fault.Invalidf("media: folder %s holds no %s", folder, installWIM)
 	}
-	return path, err
+	return "", fault.Invalidf("media: folder %s holds no %s, nor an install.esd or install.swm there", folder, installWIM)
 }
 
 // Find returns the host path of a '/' path below folder, ignoring case, as Windows would. The
@@ -202,18 +205,33 @@ func (m *Medium) Host(path string) tree.Content {
 	return f
 }
 
-// SHA256 hashes the file, in hexadecimal.
+// SHA256 hashes the file, in hexadecimal. The parts of a split WIM are hashed one after the other, as if
+// they were one file.
 func (m *Medium) SHA256(ctx context.Context) (string, error) {
-	f, err := os.Open(m.Path)
-	if err != nil {
-		return "", err
+	paths := []string{m.Path}
+	if _, ok := m.source.(wimSource); ok {
+		var err error
+		if paths, err = wim.Parts(m.Path); err != nil {
+			return "", err
+		}
 	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &stoppable{ctx, f}); err != nil {
-		return "", fault.In(m.Path, err)
+	for _, path := range paths {
+		if err := hashFile(ctx, h, path); err != nil {
+			return "", err
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(ctx context.Context, h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, &stoppable{ctx, f})
+	return fault.In(path, err)
 }
 
 // stoppable is a reader that ends with its context.
