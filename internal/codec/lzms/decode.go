@@ -94,13 +94,11 @@ func (d *Decoder) lzMatch(dst []byte, pos int) (int, problem) {
 	if d.decide(&d.lz) {
 		offset = recall(&d.recentLZ, d.repeat(&d.lzRepeat), d.last == lzItem)
 	} else {
-		d.refill()
-		s := &offsetSlots[d.symbol(&d.offsets)]
-		offset = s.base + d.take(s.extra)
+		offset = d.slotted(&d.offsets, offsetSlots)
 		remember(&d.recentLZ, offset)
 	}
 	d.last = lzItem
-	length := d.length()
+	length := int(d.slotted(&d.lengths, lengthSlots))
 	switch {
 	case uint64(offset) > uint64(pos):
 		return pos, badOffset
@@ -117,9 +115,10 @@ func (d *Decoder) lzMatch(dst []byte, pos int) (int, problem) {
 	case length > 64 && off >= length:
 		copy(dst[pos:end], dst[pos-off:])
 	default:
-		for ; length > 0; length -= 16 {
-			lz.Store(dst, pos, lz.Load(dst, pos-off))
+		lz.Store(dst, pos, lz.Load(dst, pos-off))
+		for length -= 8; length > 0; length -= 16 {
 			lz.Store(dst, pos+8, lz.Load(dst, pos+8-off))
+			lz.Store(dst, pos+16, lz.Load(dst, pos+16-off))
 			pos += 16
 		}
 	}
@@ -134,13 +133,11 @@ func (d *Decoder) deltaMatch(dst []byte, pos int) (int, problem) {
 	} else {
 		d.refill()
 		from.power = d.symbol(&d.powers)
-		d.refill()
-		s := &offsetSlots[d.symbol(&d.deltaOffsets)]
-		from.offset = s.base + d.take(s.extra)
+		from.offset = d.slotted(&d.deltaOffsets, offsetSlots)
 		remember(&d.recentDelta, from)
 	}
 	d.last = deltaItem
-	length := d.length()
+	length := int(d.slotted(&d.lengths, lengthSlots))
 	gap := 1 << (from.power & (numPowers - 1))
 	offset := uint64(from.offset) << (from.power & (numPowers - 1))
 	switch {
@@ -156,11 +153,29 @@ func (d *Decoder) deltaMatch(dst []byte, pos int) (int, problem) {
 	return pos, fine
 }
 
-// length reads the length of a match.
-func (d *Decoder) length() int {
-	d.refill()
-	s := &lengthSlots[d.symbol(&d.lengths)]
-	return int(s.base + d.take(s.extra))
+// slotted reads a number: the symbol of its slot, and the bits that follow. Together they are at most
+// 45, which one refill provides.
+func (d *Decoder) slotted(c *code, slots *[maxSymbols]slot) uint32 {
+	buf, have := d.buf, d.have&63
+	if have < maxCodeLen+30 {
+		d.refill()
+		buf, have = d.buf, d.have
+	}
+	e := c.table[buf>>(64-codeRoot)]
+	if e&huffman.Link != 0 {
+		e = c.table[huffman.Sub(e, buf<<codeRoot)]
+	}
+	number := e >> 8 & (maxSymbols - 1)
+	s := slots[number]
+	buf <<= e & 63
+	v := s.base + uint32(buf>>1>>(63-s.extra&63))
+	d.buf = buf << (s.extra & 63)
+	d.have = have - uint(e&63) - uint(s.extra)
+	c.freqs[number]++
+	if c.left--; c.left == 0 {
+		c.rebuild(&d.planner)
+	}
+	return v
 }
 
 // repeat decodes which of the recent sources a match has.

@@ -22,9 +22,31 @@ type filter struct {
 	base  uint32
 }
 
-// looksLike says which bytes instructions of the filter begin with: REX prefixes, CALL, JMP, LOCK and
-// the group FF.
-var looksLike = [256]bool{0x48: true, 0x4c: true, 0xe8: true, 0xe9: true, 0xf0: true, 0xff: true}
+// The instructions of the filter, told apart by their first two bytes: a bit each. All but CALL and JMP
+// have one more byte to look at.
+const (
+	lea      = 1 << iota // REX.W or REX.WR, LEA
+	mov                  // REX.W, MOV
+	indirect             // CALL [RIP+n]
+	lock                 // LOCK ADD [RIP+n]
+	call                 // CALL n
+	jump                 // JMP n: not translated, nor looked into
+)
+
+// firstByte and secondByte say which instructions a byte is the first or second of.
+var (
+	firstByte  = [256]uint8{0x48: lea | mov, 0x4c: lea, 0xff: indirect, 0xf0: lock, 0xe8: call, 0xe9: jump}
+	secondByte = func() (all [256]uint8) {
+		for i := range all {
+			all[i] = call | jump
+		}
+		all[0x8d] |= lea
+		all[0x8b] |= mov
+		all[0x15] |= indirect
+		all[0x83] |= lock
+		return all
+	}()
+)
 
 // undo turns the operands in a chunk back.
 func (f *filter) undo(chunk []byte) {
@@ -40,11 +62,17 @@ func (f *filter) undo(chunk []byte) {
 	f.base += uint32(len(chunk)) + memory
 	sure := -reach - 1 // the end of the last instruction that surely is one
 	for i := 1; i < end; {
-		if !looksLike[chunk[i]] {
+		w := binary.LittleEndian.Uint64(chunk[i : i+8]) // filterTail bytes follow
+		kind := firstByte[uint8(w)] & secondByte[uint8(w>>8)]
+		if kind == 0 {
 			i++
+			if firstByte[uint8(w>>8)]&secondByte[uint8(w>>16)]|firstByte[uint8(w>>16)]&secondByte[uint8(w>>24)]|
+				firstByte[uint8(w>>24)]&secondByte[uint8(w>>32)]|firstByte[uint8(w>>32)]&secondByte[uint8(w>>40)] == 0 {
+				i += 4
+			}
 			continue
 		}
-		n := opcode(chunk[i : i+3 : i+3])
+		n := opcode(kind, uint8(w>>16))
 		if n <= 0 {
 			i -= n
 			continue
@@ -69,26 +97,21 @@ func (f *filter) undo(chunk []byte) {
 	}
 }
 
-// opcode returns how many bytes stand before the operand of the instruction that b begins with, or, as
-// a number that is not positive, how many bytes to leave out.
-func opcode(b []byte) int {
-	switch b[0] {
-	case 0xe8: // CALL
+// opcode returns how many bytes stand before the operand of an instruction, whose third byte it looks at
+// where that matters, or, as a number that is not positive, how many bytes to leave out.
+func opcode(kind, third uint8) int {
+	switch {
+	case kind&call != 0:
 		return 1
-	case 0xe9: // JMP: not translated, nor looked into
+	case kind&jump != 0:
 		return -5
-	case 0xff:
-		if b[1] == 0x15 { // CALL [RIP+n]
-			return 2
-		}
-	case 0xf0:
-		if b[1] == 0x83 && b[2] == 0x05 { // LOCK ADD [RIP+n]
-			return 3
-		}
-	default: // REX.W, or REX.WR: an address relative to RIP, though only three bits of ModRM are looked at
-		if b[2]&0x07 == 0x05 && (b[1] == 0x8d || b[1] == 0x8b && b[0] == 0x48 && b[2]&0xf0 == 0) { // LEA, MOV
-			return 3
-		}
+	case kind&indirect != 0:
+		return 2
+	case kind&lock != 0 && third == 0x05,
+		// An address relative to RIP has ModRM & C7 = 05, but encoders look at three bits only.
+		kind&lea != 0 && third&0x07 == 0x05,
+		kind&mov != 0 && third&0xf7 == 0x05:
+		return 3
 	}
 	return -1
 }
