@@ -117,11 +117,3 @@ func (r *in) refill() {
 	r.back -= int(^r.have >> 3 & 7)
 	r.have |= 56
 }
-
-// take returns and consumes n bits, of those that refill has provided; n may be 0.
-func (r *in) take(n uint8) uint32 {
-	v := uint32(r.buf >> 1 >> (63 - n&63))
-	r.buf <<= n & 63
-	r.have -= uint(n)
-	return v
-}
