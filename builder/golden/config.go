@@ -39,11 +39,12 @@ type Config struct {
 
 // Which Windows the image is made from.
 type MediaConfig struct {
-	// What Windows comes from: an ISO with `sources/install.wim`, as Microsoft offers it, a folder that
-	// holds the same, such as a mounted or unpacked ISO, a WIM file, or a disk that Windows is on, such as
-	// one that an earlier bake made: a raw disk (`.raw`, `.img`, `.bin`, `.dd`), a VHD, VHDX or qcow2
-	// image, or an NTFS volume without a disk around it. What a file is, is told by its content. The WIM in
-	// an ISO is read where it is; nothing is unpacked. A local path; relative paths start where Packer runs.
+	// What Windows comes from: an ISO with `sources/install.wim` or `install.esd`, as Microsoft offers it, a
+	// folder that holds these or `install.swm`, such as a mounted or unpacked ISO, a WIM file (`.wim`, `.esd`,
+	// or the first `.swm` of several), or a disk that Windows is on, such as one that an earlier bake made: a
+	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a VHD, VHDX or qcow2 image, or an NTFS volume without a disk
+	// around it. What a file is, is told by its content. The WIM in an ISO is read where it is; nothing is
+	// unpacked. A local path; relative paths start where Packer runs.
 	Media string `mapstructure:"media" required:"true"`
 	// Which image of the media: its edition (`ServerStandardCore`), its name
 	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). Of a disk, the images are its
@@ -51,7 +52,8 @@ type MediaConfig struct {
 	// answered with a list of those that do. May be left out where there is only one.
 	Image string `mapstructure:"image"`
 	// What the ISO, WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
-	// prefix. The bake fails, and leaves no image, when it does not. `none`, or leaving it out,
+	// prefix; of a split WIM, all parts one after the other. The bake fails, and leaves no image, when it does
+	// not. `none`, or leaving it out,
 	// checks nothing; the manifest records the hash in any case.
 	MediaChecksum string `mapstructure:"media_checksum"`
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -187,11 +186,11 @@ func (b *Bake) diskInfo() DiskInfo {
 // listInputs describes the medium. It hashes it, and compares with what the user expects, unless
 // nobody wants to know.
 func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
-	info, err := os.Stat(b.medium.Path)
+	size, err := b.medium.Size()
 	if err != nil {
 		return nil, err
 	}
-	in := Input{Name: filepath.Base(b.medium.Path), Size: info.Size()}
+	in := Input{Name: filepath.Base(b.medium.Path), Size: size}
 	want := b.c.MediaSHA256
 	if want == "" && b.c.NoChecksums {
 		return []Input{in}, nil

@@ -103,7 +103,7 @@ func wimlibChunks(t testing.TB, what, format string, window, level int, jobs []C
 		in = binary.LittleEndian.AppendUint32(in, uint32(len(j.Data)))
 		in = append(in, j.Data...)
 	}
-	number := map[string]string{"XPRESS": "1", "LZX": "2"}[format]
+	number := map[string]string{"XPRESS": "1", "LZX": "2", "LZMS": "3"}[format]
 	out, stderr, err := feed(Command("python3", "-c", wimlibCodec, what, number,
 		strconv.Itoa(window), strconv.Itoa(level)), in)
 	if err != nil {

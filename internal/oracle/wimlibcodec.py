@@ -2,7 +2,7 @@
 
     wimlibcodec.py decode|encode FORMAT WINDOW LEVEL < jobs > results
 
-FORMAT is wimlib_compression_type (1 XPRESS, 2 LZX). A job is two 32-bit little-endian numbers, the size
+FORMAT is wimlib_compression_type (1 XPRESS, 2 LZX, 3 LZMS). A job is two 32-bit little-endian numbers, the size
 of the result (decode) or the most it may have (encode) and that of the data, and the data. A result
 is a size and the data; the size is 0xffffffff if libwim refuses, or cannot make it smaller.
 """

@@ -2,7 +2,6 @@ package media
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -61,7 +60,7 @@ func detect(r io.ReaderAt, size int64, path string) (kind, *io.SectionReader, er
 		return kindUnknown, nil, fault.In(path, err)
 	}
 	if isWIM {
-		return kindWIM, nil, checkName(path)
+		return kindWIM, nil, nil
 	}
 	in, size, _, err := diskfile.Open(r, size, "media: "+path)
 	if err != nil {
@@ -106,23 +105,12 @@ func unknownError(path string) error {
 		"this is no WIM (MSWIM), no ISO (BEA01 or CD001), no disk (55 AA at the end of the first sector), no VHD, VHDX or qcow2 image, and no NTFS volume; if it is one, it is damaged"))
 }
 
-// checkName turns down what is known by its name not to be a WIM that can be read, with what to do.
+// checkName turns down what has the name of something that is known, but is not that or cannot be read.
 func checkName(path string) error {
-	if text := otherWIM(path); text != "" {
-		return fault.Unsupportedf(fault.NoOffset, "media: %s", text)
+	if strings.EqualFold(filepath.Ext(path), ".esd") {
+		return fault.In("media: "+path, fault.Corruptf(0, "this is no ESD (MSWIM): it is damaged, or encrypted so that only Windows Setup can read it"))
 	}
 	return nil
-}
-
-// otherWIM says what a file with this name is, and how to make a WIM of it; empty for a WIM.
-func otherWIM(path string) string {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".esd":
-		return fmt.Sprintf("%s is an ESD; turn it into a WIM with: wimlib-imagex export %s all install.wim --compress=LZX", path, path)
-	case ".swm":
-		return path + " is one part of a split WIM; join the parts with: wimlib-imagex join install.wim *.swm"
-	}
-	return ""
 }
 
 // convertError names a format and how to leave it.

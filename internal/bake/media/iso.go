@@ -32,15 +32,18 @@ func readISO(r io.ReaderAt, size int64, name string) (fs.FS, *wim.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := discFile(files, installWIM)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, noInstallWIM(files)
+	for _, path := range []string{installWIM, installESD} {
+		c, err := discFile(files, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		w, err := wim.NewFile(c, c.Size(), name+": "+path)
+		return files, w, err
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	w, err := wim.NewFile(c, c.Size(), name+": "+installWIM)
-	return files, w, err
+	return nil, nil, noInstallWIM(files)
 }
 
 // openDisc reads the UDF of a disc or, if it has none, its ISO 9660. Microsoft's discs have both, and
@@ -75,10 +78,8 @@ func discFile(files fs.FS, path string) (*disc.Content, error) {
 
 // noInstallWIM says what a disc has instead.
 func noInstallWIM(files fs.FS) error {
-	for _, path := range []string{installESD, installSWM} {
-		if p, err := find(files, path); err == nil {
-			return fault.Unsupportedf(fault.NoOffset, "mount or unpack it first: %s", otherWIM(p))
-		}
+	if p, err := find(files, installSWM); err == nil {
+		return fault.Unsupportedf(fault.NoOffset, "%s is the first part of a split WIM, which cannot be read inside of an ISO; mount or unpack it, and give the folder", p)
 	}
 	return fault.Invalidf("the ISO holds no %s; there are: %s", installWIM, names(files))
 }

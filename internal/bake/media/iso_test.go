@@ -126,8 +126,8 @@ func TestISOWithoutWIM(t *testing.T) {
 		file, says string
 		class      error
 	}{
-		{"sources/install.esd", "mount or unpack it first: sources/install.esd is an ESD; turn it into a WIM with", fault.ErrUnsupported},
-		{"sources/install.swm", "sources/install.swm is one part of a split WIM; join", fault.ErrUnsupported},
+		{"sources/install.esd", "sources/install.esd", fault.ErrCorrupt},
+		{"sources/install.swm", "sources/install.swm is the first part of a split WIM, which cannot be read inside of an ISO; mount or unpack it", fault.ErrUnsupported},
 		{"setup.exe", "the ISO holds no sources/install.wim; there are: setup.exe", fault.ErrInvalid},
 		{"sources/install.wim", "sources/install.wim", fault.ErrCorrupt},
 	} {
@@ -141,6 +141,29 @@ func TestISOWithoutWIM(t *testing.T) {
 		if m != nil || !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "media: "+iso) {
 			t.Errorf("%s: %v", c.file, err)
 		}
+	}
+}
+
+// TestISOWithESD reads an ESD where it is in an ISO.
+func TestISOWithESD(t *testing.T) {
+	oracle.Need(t, "wimlib-imagex")
+	from, dir := installMedia(t), t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sources"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "wimlib-imagex", "export", filepath.Join(from, "sources", "install.wim"), "all", filepath.Join(dir, "sources", "install.esd"), "--solid")
+	m, err := Open(oracle.Genisoimage(t, dir, "-udf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	tr, err := m.Tree(1)
+	if err != nil || len(m.Images()) != 2 {
+		t.Fatal(len(m.Images()), err)
+	}
+	kernel := tr.Find("Windows/System32/ntoskrnl.exe")
+	if data, err := tree.ReadAll(kernel.Node.Data, 1<<20); err != nil || len(data) == 0 {
+		t.Error(len(data), err)
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package media opens what the user has and finds the images of Windows in it: a WIM file, an ISO or a
-// folder that looks like Windows install media, or a disk or volume that Windows is on, as a raw file, VHD,
-// VHDX or qcow2 image. What a file is, is told by its content.
+// Package media opens what the user has and finds the images of Windows in it: a WIM file (.wim, .esd, or
+// the first .swm of several), an ISO or a folder that looks like Windows install media, or a disk or volume
+// that Windows is on, as a raw file, VHD, VHDX or qcow2 image. What a file is, is told by its content.
 package media
 
 import (
@@ -51,14 +51,16 @@ type source interface {
 	Close() error
 }
 
-// installWIM is where install media keep their images. Some have one of the others in its place.
+// installWIM is where install media keep their images, and the others are what they have instead: those
+// of the Media Creation Tool an ESD, those for FAT32 a split WIM.
 const (
 	installWIM = "sources/install.wim"
 	installESD = "sources/install.esd"
 	installSWM = "sources/install.swm"
 )
 
-// Open opens a WIM file, the sources/install.wim of a folder or an ISO, or a disk.
+// Open opens a WIM file, the sources/install.wim, .esd or .swm of a folder, the first two of an ISO, or a
+// disk. Of a split WIM path is the first part.
 func Open(path string) (*Medium, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +113,7 @@ func (m *Medium) open() error {
 func (m *Medium) openWIM() error {
 	f, err := wim.Open(m.Path)
 	if err != nil {
-		return err
+		return fault.In("media", err)
 	}
 	m.useWIM(f, f)
 	return nil
@@ -156,18 +158,15 @@ func (m *Medium) Fingerprint(index int) [sha1.Size]byte { return m.source.finger
 // Close closes the medium. Contents of its trees cannot be read any more.
 func (m *Medium) Close() error { return m.source.Close() }
 
-// findInstallWIM finds sources/install.wim whatever the case of its name.
+// findInstallWIM finds sources/install.wim, or what a folder has instead, whatever the case of its name.
 func findInstallWIM(folder string) (string, error) {
-	path, err := find(os.DirFS(folder), installWIM)
-	if errors.Is(err, fs.ErrNotExist) {
-		for _, other := range []string{installESD, installSWM} {
-			if p, err := find(os.DirFS(folder), other); err == nil {
-				return "", checkName(hostPath(folder, p))
-			}
+	for _, name := range []string{installWIM, installESD, installSWM} {
+		path, err := find(os.DirFS(folder), name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return hostPath(folder, path), err
 		}
-		return "", fault.Invalidf("media: folder %s holds no %s", folder, installWIM)
 	}
-	return hostPath(folder, path), err
+	return "", fault.Invalidf("media: folder %s holds no %s, nor an install.esd or install.swm there", folder, installWIM)
 }
 
 func hostPath(folder, path string) string { return filepath.Join(folder, filepath.FromSlash(path)) }
@@ -214,18 +213,51 @@ func (m *Medium) Host(path string) tree.Content {
 	return f
 }
 
-// SHA256 hashes the file, in hexadecimal.
+// Size is the length of the file, or of all parts of a split WIM together, in bytes.
+func (m *Medium) Size() (total int64, err error) {
+	paths, err := m.files()
+	for _, path := range paths {
+		info, e := os.Stat(path)
+		if e != nil {
+			return 0, e
+		}
+		total += info.Size()
+	}
+	return total, err
+}
+
+// files are the files that the medium is: one, but for a split WIM.
+func (m *Medium) files() ([]string, error) {
+	if _, ok := m.source.(*wimSource); !ok || m.disc != nil {
+		return []string{m.Path}, nil
+	}
+	return wim.Parts(m.Path)
+}
+
+// SHA256 hashes the file, in hexadecimal. The parts of a split WIM are hashed one after the other, as if
+// they were one file.
 func (m *Medium) SHA256(ctx context.Context) (string, error) {
-	f, err := os.Open(m.Path)
+	paths, err := m.files()
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &stoppable{ctx, f}); err != nil {
-		return "", fault.In(m.Path, err)
+	for _, path := range paths {
+		if err := hashFile(ctx, h, path); err != nil {
+			return "", err
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(ctx context.Context, h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, &stoppable{ctx, f})
+	return fault.In(path, err)
 }
 
 // stoppable is a reader that ends with its context.

@@ -152,7 +152,7 @@ func TestWideChunkTable(t *testing.T) {
 	h := huge{chunk: 32768, size: 5<<30 + 100}
 	stored := h.size + h.table() - 8
 	f := &File{src: &source{h, "huge.wim"}, size: headerSize + stored, format: LZX, header: header{ChunkSize: 32768}}
-	_ = f.setStorage()
+	f.setStorage()
 	r, err := f.newResource(resourceHeader{Stored: uint64(stored), Flags: resCompressed, Offset: headerSize, Size: uint64(h.size)})
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestBadChunkTables(t *testing.T) {
 			le.PutUint32(file[headerSize+4*i:], e)
 		}
 		f := &File{src: &source{bytes.NewReader(file), "x.wim"}, size: int64(len(file)), format: LZX, header: header{ChunkSize: chunk}}
-		_ = f.setStorage()
+		f.setStorage()
 		r, err := f.newResource(resourceHeader{Stored: stored, Flags: resCompressed, Offset: headerSize, Size: 4 * chunk})
 		if err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestBadChunkTables(t *testing.T) {
 		}
 	}
 	f := &File{src: &source{bytes.NewReader(nil), "x.wim"}, size: headerSize + stored, format: LZX, header: header{ChunkSize: chunk}}
-	_ = f.setStorage()
+	f.setStorage()
 	if _, err := f.newResource(resourceHeader{Stored: stored, Flags: resCompressed, Offset: headerSize, Size: 1 << 40}); !errors.Is(err, fault.ErrCorrupt) {
 		t.Errorf("a chunk table larger than its resource: %v", err)
 	}

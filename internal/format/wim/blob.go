@@ -25,12 +25,18 @@ func (b *Blob) Size() int64 { return b.res.size }
 // SHA1 returns the hash that the blob table gives for the uncompressed bytes.
 func (b *Blob) SHA1() [sha1.Size]byte { return b.sum }
 
-// Position returns the byte offset of the stored blob in the WIM.
-func (b *Blob) Position() int64 { return b.res.offset }
+// Position returns the byte offset of the stored blob in the WIM. In an ESD, whose chunks hold many
+// blobs, it is about that; in a split WIM the parts count as if they were one file.
+func (b *Blob) Position() int64 { return b.res.position() }
 
 // ChunkSize returns the unit of compression in uncompressed bytes, or 1 when the blob is stored as
-// it is.
-func (b *Blob) ChunkSize() int64 { return max(b.res.chunk, 1) }
+// it is. For the blobs of an ESD it is 1 too: what of a chunk is not wanted now is kept for the next.
+func (b *Blob) ChunkSize() int64 {
+	if b.res.solid != nil {
+		return 1
+	}
+	return max(b.res.chunk, 1)
+}
 
 // ReadAt reads uncompressed bytes. Chunks that p covers whole are decoded into p; the others are
 // decoded aside and copied. Nothing is checked against the SHA-1.
@@ -59,6 +65,9 @@ func (b *Blob) Format() Format { return b.res.format }
 
 // packing is the algorithm of the overlay filter that compresses like a WIM with such chunks.
 func (r *resource) packing() (wof.Algorithm, bool) {
+	if r.solid != nil {
+		return 0, false
+	}
 	for _, a := range []wof.Algorithm{wof.XPRESS4K, wof.LZX, wof.XPRESS8K, wof.XPRESS16K} {
 		format := XPRESS
 		if a == wof.LZX {
@@ -94,13 +103,15 @@ func (b *Blob) Packed(a wof.Algorithm) (tree.Content, error) {
 
 // Incompressible says that whoever wrote the WIM compressed its contents, but not this one: it would
 // not have become shorter.
-func (b *Blob) Incompressible() bool { return b.res.format == None && b.compressed }
+func (b *Blob) Incompressible() bool {
+	return b.res.format == None && b.res.solid == nil && b.compressed
+}
 
 // storedBlob is a blob as it lies in the WIM: the table of its chunks, then the chunks.
 type storedBlob struct{ blob *Blob }
 
 func (s storedBlob) Size() int64     { return s.blob.res.stored }
-func (s storedBlob) Position() int64 { return s.blob.res.offset }
+func (s storedBlob) Position() int64 { return s.blob.Position() }
 
 func (s storedBlob) ReadAt(p []byte, off int64) (int, error) {
 	r := &s.blob.res

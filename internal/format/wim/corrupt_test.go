@@ -46,7 +46,8 @@ func TestCorruptFiles(t *testing.T) {
 		{"pipable", func(b []byte) []byte { copy(b, magicPipable); return b }, fault.ErrUnsupported, "pipable"},
 		{"header size", func(b []byte) []byte { b[8] = 200; return b }, fault.ErrCorrupt, "200 bytes"},
 		{"version", func(b []byte) []byte { b[0xc] = 1; return b }, fault.ErrUnsupported, "version"},
-		{"split", func(b []byte) []byte { b[0x2a] = 2; return b }, fault.ErrUnsupported, "part 1 of a split WIM of 2 parts"},
+		{"split", func(b []byte) []byte { b[0x2a] = 2; return b }, fault.ErrUnsupported, "part 1 of a split WIM of 2 parts, without the others"},
+		{"second part", func(b []byte) []byte { b[0x28], b[0x2a] = 2, 2; return b }, fault.ErrInvalid, "part 2 of a split WIM of 2 parts; give the first one"},
 		{"part", func(b []byte) []byte { b[0x28] = 2; return b }, fault.ErrCorrupt, "part 2 of 1"},
 		{"resource only", func(b []byte) []byte { b[0x10] |= flagResourceOnly; return b }, fault.ErrUnsupported, "no image"},
 		{"metadata only", func(b []byte) []byte { b[0x10] |= flagMetadataOnly; return b }, fault.ErrUnsupported, "no file contents"},
@@ -57,14 +58,14 @@ func TestCorruptFiles(t *testing.T) {
 		{"not finished", func(b []byte) []byte { b[0x10] |= flagInProgress; clear(b[0x30:0x48]); return b }, fault.ErrCorrupt, "not finished"},
 		{"chunk size", func(b []byte) []byte { b[0x10] |= flagCompressed; b[0x12] |= flagLZX >> 16; return b }, fault.ErrCorrupt, "LZX with chunks of 0 bytes"},
 		{"two compressions", func(b []byte) []byte { b[0x10] |= flagCompressed; b[0x12] |= 6; return b }, fault.ErrUnsupported, "compression flags"},
-		{"LZMS", func(b []byte) []byte { b[0x10] |= flagCompressed; b[0x12] |= 8; b[0x16] = 2; return b }, fault.ErrUnsupported, "LZMS"},
+		{"LZMS", func(b []byte) []byte { b[0x10] |= flagCompressed; b[0x12] |= 8; b[0x15] = 2; return b }, fault.ErrCorrupt, "LZMS with chunks of 512 bytes"},
 		{"blob in header", func(b []byte) []byte { le.PutUint64(b[table+8:], 100); return b }, fault.ErrCorrupt, "blob table at offset 0x0: resource: it starts at 0x64, inside the file's header"},
 		{"blob outside", func(b []byte) []byte { le.PutUint64(b[table+50+8:], 1<<40); return b }, fault.ErrCorrupt, "blob table at offset 0x32: resource"},
 		{"blob overflow", func(b []byte) []byte { le.PutUint64(b[table+8:], 1<<64-2); return b }, fault.ErrCorrupt, "truncated or damaged"},
 		{"blob size", func(b []byte) []byte { le.PutUint64(b[table+16:], 8); return b }, fault.ErrCorrupt, "7 bytes are stored for 8"},
 		{"absurd size", func(b []byte) []byte { le.PutUint64(b[table+16:], 1<<63); return b }, fault.ErrCorrupt, "absurd"},
 		{"compressed", func(b []byte) []byte { b[table+7] |= resCompressed; return b }, fault.ErrCorrupt, "names no compression"},
-		{"solid", func(b []byte) []byte { le.PutUint32(b[0xc:], versionSolid); b[table+7] |= resSolid; return b }, fault.ErrUnsupported, "solid"},
+		{"solid", func(b []byte) []byte { le.PutUint32(b[0xc:], versionSolid); b[table+7] |= resSolid; return b }, fault.ErrCorrupt, "in none of its 0 solid resources"},
 		{"XML", func(b []byte) []byte { b[xmlAt+2] = '>'; return b }, fault.ErrCorrupt, "XML data at offset"},
 		{"table place", func(b []byte) []byte { le.PutUint64(b[0x38:], 1<<50); return b }, fault.ErrCorrupt, "place of the blob table"},
 	} {
@@ -275,15 +276,15 @@ func TestRefusals(t *testing.T) {
 	oracle.Need(t, wimlib)
 	plain := writeTemp(t, WriteOptions{}, ImageSource{sampleTree(t), Image{Name: "x"}})
 	dir := t.TempDir()
-	oracle.Run(t, wimlib, "export", plain, "1", filepath.Join(dir, "solid.esd"), "--solid")
-	oracle.Run(t, wimlib, "export", plain, "1", filepath.Join(dir, "lzms.wim"), "--compress=LZMS")
 	oracle.Run(t, wimlib, "export", plain, "1", filepath.Join(dir, "pipable.wim"), "--pipable")
+	big := filepath.Join(dir, "big.esd")
+	oracle.Run(t, wimlib, "export", plain, "1", big, "--solid", "--solid-compress=LZMS", "--solid-chunk-size=128M")
 	oracle.Run(t, wimlib, "split", plain, filepath.Join(dir, "split.swm"), "0.3")
 	for name, text := range map[string]string{
-		"solid.esd": ".esd", "lzms.wim": "LZMS", "pipable.wim": "pipable", "split.swm": "part 1 of a split", "split2.swm": "part 2 of a split",
+		"pipable.wim": "pipable", "split2.swm": "part 2 of a split", "big.esd": "LZMS with chunks of 134217728 bytes",
 	} {
 		_, err := Open(filepath.Join(dir, name))
-		if !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), text) || !strings.HasPrefix(err.Error(), name) {
+		if !errors.Is(err, fault.ErrUnsupported) && !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), text) || !strings.HasPrefix(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -184,11 +184,9 @@ func (h *header) validate(fileSize int64) error {
 		return fault.Unsupportedf(0x0c, "WIM version %#x", h.Version)
 	case h.Part == 0 || h.Parts == 0 || h.Part > h.Parts:
 		return fault.Corruptf(0x28, "part %d of %d", h.Part, h.Parts)
-	case h.Parts > 1 || h.Flags&flagSpanned != 0:
-		return fault.Unsupportedf(0x28, "part %d of a split WIM of %d parts; join it with: wimlib-imagex join", h.Part, h.Parts)
-	case h.Flags&flagResourceOnly != 0:
+	case h.Flags&flagResourceOnly != 0 && h.Part == 1:
 		return fault.Unsupportedf(0x10, "the WIM holds file contents only, no image")
-	case h.Flags&flagMetadataOnly != 0:
+	case h.Flags&flagMetadataOnly != 0 && h.Parts == 1:
 		return fault.Unsupportedf(0x10, "the WIM holds metadata only, no file contents")
 	case h.Images > maxImages:
 		return fault.Corruptf(0x2c, "%d images", h.Images)

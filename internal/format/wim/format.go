@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"sync"
 
+	"github.com/winbake/packer-plugin-winbake/internal/codec/lzms"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -60,8 +61,9 @@ type decoder interface {
 	Decode(dst, src []byte) error
 }
 
-// maxChunkLog is the largest chunk that can be decoded, as a power of two.
-const maxChunkLog = 21
+// maxChunkLog is the largest chunk that can be decoded, as a power of two: that of Microsoft's ESD
+// files. LZMS could have 1 GiB.
+const maxChunkLog = 26
 
 // worker is what one read needs besides its destination; workers are reused.
 type worker struct {
@@ -98,6 +100,8 @@ func newDecoder(f Format, chunk int) (decoder, error) {
 		return new(xpress.Decoder), nil
 	case LZX:
 		return lzx.NewDecoder(chunk)
+	case LZMS:
+		return lzms.NewDecoder(chunk)
 	}
 	return nil, fault.Unsupportedf(fault.NoOffset, "%v compression", f)
 }

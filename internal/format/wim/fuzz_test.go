@@ -41,6 +41,9 @@ var seedCommands = map[string]struct {
 	"xpress.wim":      {70_000, []string{"--compress=XPRESS"}},
 	"lzx.wim":         {70_000, []string{"--compress=LZX"}},
 	"lzx-65536.wim":   {70_000, []string{"--compress=LZX", "--chunk-size=65536"}},
+	"lzms.wim":        {70_000, []string{"--compress=LZMS", "--chunk-size=32768"}},
+	"lzms.esd":        {70_000, []string{"--solid", "--compress=LZMS", "--solid-compress=LZMS", "--solid-chunk-size=32768"}},
+	"lzx.esd":         {70_000, []string{"--solid", "--compress=LZX", "--solid-compress=LZX", "--solid-chunk-size=32768"}},
 }
 
 // seeds returns the WIMs in testdata.
@@ -173,25 +176,32 @@ func rewrite(t *testing.T, images []ImageSource) {
 	}
 }
 
-// FuzzMetadata parses anything as an image's metadata, with the contents of the seeds.
+// FuzzMetadata parses anything as an image's metadata, with the contents of two seeds, one of which is
+// solid.
 func FuzzMetadata(f *testing.F) {
-	seed := seeds(f)["none.wim"]
-	file, err := NewFile(bytes.NewReader(seed), int64(len(seed)), "seed.wim")
-	if err != nil {
-		f.Fatal(err)
-	}
-	metadata, err := file.readMetadata(1)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(metadata)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tr, err := file.parseMetadata(b)
+	var files []*File
+	for _, name := range []string{"none.wim", "lzms.esd"} {
+		seed := seeds(f)[name]
+		file, err := NewFile(bytes.NewReader(seed), int64(len(seed)), name)
 		if err != nil {
-			checkClass(t, err)
-			return
+			f.Fatal(err)
 		}
-		rewrite(t, []ImageSource{{tr, Image{}}})
+		metadata, err := file.readMetadata(1)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(metadata)
+		files = append(files, file)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, file := range files {
+			tr, err := file.parseMetadata(b)
+			if err != nil {
+				checkClass(t, err)
+				continue
+			}
+			rewrite(t, []ImageSource{{tr, Image{}}})
+		}
 	})
 }
 

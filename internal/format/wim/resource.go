@@ -1,6 +1,7 @@
 package wim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -43,8 +44,13 @@ type resource struct {
 // storage is what many resources of a file have in common.
 type storage struct {
 	src    *source
+	base   int64 // how many bytes the parts of a split file have before this one
 	chunk  int64 // bytes of uncompressed data per chunk; 0 when stored as it is
 	format Format
+	// solid is the resource that the blobs are in, if it is one of many. Their offset is then one of
+	// its uncompressed bytes.
+	solid *solid
+	cache *chunkCache
 }
 
 // newResource checks a resource header's claims against the file. A compressed resource must have
@@ -68,6 +74,19 @@ func (f *File) newResource(h resourceHeader) (resource, error) {
 	return r, nil
 }
 
+// position orders resources as they lie in the file, in all its parts.
+func (r *resource) position() int64 {
+	if r.solid != nil {
+		return r.base + r.solid.position(r.offset)
+	}
+	return r.base + r.offset
+}
+
+// compare orders two resources as position does, and those of one chunk as they lie in it.
+func (r *resource) compare(other *resource) int {
+	return cmp.Or(cmp.Compare(r.position(), other.position()), cmp.Compare(r.offset, other.offset))
+}
+
 func (r *resource) chunks() int64 {
 	return r.size/r.chunk + min(r.size%r.chunk, 1)
 }
@@ -87,6 +106,9 @@ func (r *resource) chunkLen(i int64) int64 { return min(r.chunk, r.size-i*r.chun
 
 // readFull fills p with the uncompressed bytes from off, which must all be in the resource.
 func (r *resource) readFull(p []byte, off int64) error {
+	if r.solid != nil {
+		return r.solid.readFull(p, r.offset+off)
+	}
 	if r.chunk == 0 {
 		return fault.In(r.src.name, r.src.readFull(p, r.offset+off))
 	}

@@ -10,58 +10,99 @@ import (
 // maxTable bounds the blob table: twenty million contents.
 const maxTable = 1 << 30
 
-// readTable reads the blob table: metadata resources in the order of the images, and the contents.
-// What wimlib overlooks is overlooked here too: entries without a hash, of no bytes, for another
-// part, and a second entry for the same hash.
+// readTable reads the blob tables of all parts: metadata resources in the order of the images, and the
+// contents. What wimlib overlooks is overlooked here too: entries without a hash, of no bytes, for
+// another part, metadata in other parts than the first, and a second entry for the same hash.
 func (f *File) readTable() error {
-	if f.header.Table.Size == 0 {
-		return nil
+	tables := make([][]byte, len(f.parts))
+	count := 0
+	for i, p := range f.parts {
+		var err error
+		if tables[i], err = p.tableBytes(); err != nil {
+			return p.in("blob table", err)
+		}
+		count += len(tables[i]) / blobEntrySize
 	}
-	res, err := f.newResource(f.header.Table)
-	if err != nil {
-		return fault.In("blob table", err)
-	}
-	b, err := res.readAll(maxTable)
-	if err != nil {
-		return fault.In("blob table", err)
-	}
-	count := len(b) / blobEntrySize
 	f.blobs = make([]Blob, 0, count)
 	f.byHash = newBlobIndex(count)
-	for i := range count {
-		var e blobEntry
-		e.unmarshal(b[i*blobEntrySize:])
-		if err := f.addEntry(&e); err != nil {
-			return fault.In("blob table", at(int64(i*blobEntrySize), "resource", err))
+	for i, p := range f.parts {
+		if err := f.addTable(p, tables[i]); err != nil {
+			return p.in("blob table", err)
 		}
 	}
 	return nil
 }
 
-// addEntry takes one entry of the table.
-func (f *File) addEntry(e *blobEntry) error {
-	if f.header.Version == versionSolid && e.Resource.Flags&resSolid != 0 {
-		return fault.Unsupportedf(fault.NoOffset, "solid resources (an .esd file); convert it with: wimlib-imagex export --compress=LZX")
+// tableBytes reads the part's own table.
+func (f *File) tableBytes() ([]byte, error) {
+	if f.header.Table.Size == 0 {
+		return nil, nil
 	}
-	if e.Hash == (hash{}) || e.Resource.Size == 0 || e.Part != f.header.Part {
+	res, err := f.newResource(f.header.Table)
+	if err != nil {
+		return nil, err
+	}
+	return res.readAll(maxTable)
+}
+
+// addTable takes the entries of a part's table. Entries of blobs in solid resources come together with
+// those of the resources.
+func (f *File) addTable(part *File, table []byte) error {
+	var run []*solid
+	room := newSolidRoom(part)
+	for i := 0; i+blobEntrySize <= len(table); i += blobEntrySize {
+		var e blobEntry
+		e.unmarshal(table[i:])
+		inSolid := part.header.Version == versionSolid && e.Resource.Flags&resSolid != 0
+		var err error
+		switch {
+		case !inSolid:
+			closeRun(run)
+			run = nil
+			err = f.addEntry(part, &e)
+		case run == nil:
+			if run, err = part.solidRun(table[i:], room); err != nil {
+				return at(int64(i), "solid resources", err)
+			}
+			fallthrough
+		default:
+			err = f.addSolid(part, &e, run)
+		}
+		if err != nil {
+			return at(int64(i), "resource", err)
+		}
+	}
+	closeRun(run)
+	return nil
+}
+
+// addEntry takes the entry of a resource of its own.
+func (f *File) addEntry(part *File, e *blobEntry) error {
+	if e.Hash == (hash{}) || e.Resource.Size == 0 || e.Part != part.header.Part {
 		return nil
 	}
-	if e.Resource.Flags&resMetadata != 0 && e.Refs == 0 {
-		return nil // left over in the WinPE files of the old WAIK
+	if e.Resource.Flags&resMetadata != 0 && (e.Refs == 0 || part != f) {
+		return nil // without references: left over in the WinPE files of the old WAIK
 	}
-	res, err := f.newResource(e.Resource)
+	res, err := part.newResource(e.Resource)
 	if err != nil {
 		return err
 	}
+	f.add(res, e)
+	return nil
+}
+
+// add takes a blob.
+func (f *File) add(res resource, e *blobEntry) {
+	b := Blob{res, e.Hash, f.format != None}
 	if e.Resource.Flags&resMetadata != 0 {
-		f.metadata = append(f.metadata, Blob{res, e.Hash, f.format != None})
-		return nil
+		f.metadata = append(f.metadata, b)
+		return
 	}
 	if slot := f.byHash.find(f.blobs, e.Hash); *slot == 0 {
-		f.blobs = append(f.blobs, Blob{res, e.Hash, f.format != None}) // the capacity holds all: never moved
+		f.blobs = append(f.blobs, b) // the capacity holds all: never moved
 		*slot = uint32(len(f.blobs))
 	}
-	return nil
 }
 
 // blobIndex finds blobs by their hash: a table with open addressing, of numbers into the blobs from 1.

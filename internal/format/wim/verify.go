@@ -2,7 +2,6 @@ package wim
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha1"
 	"encoding/binary"
@@ -22,22 +21,28 @@ const maxIntegrity = 1 << 30
 // may be nil, is told how many of how many bytes are done; it is called from this goroutine.
 // The first mismatch ends it.
 func (f *File) Verify(ctx context.Context, progress func(done, total int64)) error {
-	t, err := f.readIntegrity()
-	if err != nil {
-		return fault.In(f.src.name, fault.In("integrity table", err))
+	meter := meter{ctx: ctx, report: progress}
+	tables := make([]*integrity, len(f.parts))
+	for i, p := range f.parts {
+		var err error
+		if tables[i], err = p.readIntegrity(); err != nil {
+			return p.in("integrity table", err)
+		}
+		meter.total += tables[i].covered()
 	}
 	blobs := f.inOrder()
-	meter := meter{ctx: ctx, report: progress, total: t.covered()}
 	for _, b := range blobs {
 		meter.total += b.res.size
 	}
-	if err := t.check(f, &meter); err != nil {
-		return fault.In(f.src.name, err)
+	for i, p := range f.parts {
+		if err := tables[i].check(p, &meter); err != nil {
+			return fault.In(p.src.name, err)
+		}
 	}
 	buf := make([]byte, batchSize)
 	for _, b := range blobs {
 		if err := b.check(&meter, buf); err != nil {
-			return fault.In(f.src.name, fault.In(fmt.Sprintf("blob at offset %#x", b.res.offset), err))
+			return fault.In(b.res.src.name, fault.In(fmt.Sprintf("blob at offset %#x", b.res.position()-b.res.base), err))
 		}
 	}
 	return nil
@@ -52,7 +57,7 @@ func (f *File) inOrder() []*Blob {
 	for i := range f.blobs {
 		all = append(all, &f.blobs[i])
 	}
-	slices.SortStableFunc(all, func(a, b *Blob) int { return cmp.Compare(a.res.offset, b.res.offset) })
+	slices.SortStableFunc(all, func(a, b *Blob) int { return a.res.compare(&b.res) })
 	return all
 }
 

@@ -1,12 +1,16 @@
 // Package wim reads and writes Windows imaging files (.wim): images of volumes with all NT
 // metadata, whose file contents are stored once each.
 //
-// The reader takes uncompressed, XPRESS and LZX files with any legal chunk size and any number of
-// images. It gives each image as a tree.Tree whose contents are Blobs: read on demand, by any
-// number of goroutines, chunk by chunk. The writer (Write) makes uncompressed files.
+// The reader takes uncompressed, XPRESS, LZX and LZMS files with chunks of up to 64 MiB, solid ones
+// (.esd), split ones (.swm), and any number of images. It gives each image as a tree.Tree whose
+// contents are Blobs: read on demand, by any number of goroutines, chunk by chunk. The writer (Write)
+// makes uncompressed files.
 //
-// Not read: solid resources and LZMS (.esd), split sets (.swm), pipable files; each is named and
-// refused with fault.ErrUnsupported. Encrypted ESD files cannot be read by anybody but Microsoft.
+// The chunks of solid resources hold many blobs. A File keeps a few of them decoded, so that whoever
+// reads in the order of the medium has each decoded once, and decodes some ahead: see chunkCache.
+//
+// Not read: pipable files; they are named and refused with fault.ErrUnsupported. Encrypted ESD files
+// cannot be read by anybody but Microsoft.
 //
 // The format is described by Microsoft's "Windows Imaging File Format" white paper (2007) and, for
 // what that leaves out, by the sources of wimlib.
@@ -16,8 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -26,66 +28,58 @@ import (
 type File struct {
 	src    *source
 	size   int64
-	closer io.Closer
 	header header
 	format Format
 	// plain and packed are how resources lie in the file.
 	plain, packed storage
 
+	// parts are the files of a split WIM, this one first; of the others only what is above is filled.
+	parts   []*File
+	closers []io.Closer
+
 	images   []Image
 	metadata []Blob // one per image
-	blobs    []Blob // in the order of the blob table
+	blobs    []Blob // in the order of the blob tables
 	byHash   blobIndex
 }
 
-// Open reads the header, blob table and XML data of the WIM at path. The file stays open until
-// Close.
-func Open(path string) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	w, err := NewFile(f, info.Size(), filepath.Base(path))
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	w.closer = f
-	return w, nil
-}
-
-// NewFile is Open for a WIM of size bytes in r, which may be a part of something else, such as a
-// file of an ISO. Errors call it name. r must stay usable as long as the File and its Blobs are.
+// NewFile opens a WIM of size bytes in r, which may be a part of something else, such as a file of an
+// ISO. Errors call it name. r must stay usable as long as the File and its Blobs are. A split WIM is
+// an error of class fault.ErrUnsupported: see NewSplit.
 func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
-	f := &File{src: &source{r, name}, size: size}
-	for _, step := range []func() error{f.readHeader, f.setStorage, f.readXML, f.checkSupported, f.readTable, f.finishImages} {
-		if err := step(); err != nil {
-			return nil, fault.In(name, err)
-		}
-	}
-	return f, nil
+	return NewSplit([]Part{{r, size, name}})
 }
 
-// setStorage fills what resources share, once the header is known.
-func (f *File) setStorage() error {
-	f.plain = storage{src: f.src}
-	f.packed = storage{src: f.src, chunk: int64(f.header.ChunkSize), format: f.format}
+// open reads what has to be read of each part: the header. base is how many bytes the parts before
+// have.
+func (f *File) open(base int64, cache *chunkCache) error {
+	if err := f.readHeader(); err != nil {
+		return err
+	}
+	f.setStorage()
+	for _, s := range []*storage{&f.plain, &f.packed} {
+		s.base, s.cache = base, cache
+	}
 	return nil
 }
 
-// Close closes the file that Open opened. Its Blobs cannot be read any more.
+// setStorage fills what resources share, once the header is known.
+func (f *File) setStorage() {
+	f.plain = storage{src: f.src}
+	f.packed = storage{src: f.src, chunk: int64(f.header.ChunkSize), format: f.format}
+}
+
+// in says where in the part err is.
+func (f *File) in(what string, err error) error { return fault.In(f.src.name, fault.In(what, err)) }
+
+// Close closes the files that Open opened. The Blobs cannot be read any more.
 func (f *File) Close() error {
-	if f.closer == nil {
-		return nil
+	var errs []error
+	for _, c := range f.closers {
+		errs = append(errs, c.Close())
 	}
-	c := f.closer
-	f.closer = nil
-	return c.Close()
+	f.closers = nil
+	return errors.Join(errs...)
 }
 
 // Name returns the name that errors give the file.
@@ -112,7 +106,7 @@ func (f *File) BootIndex() int { return int(f.header.BootIndex) }
 // when it writes to an NTFS volume, this package changes no target.
 func (f *File) RPFix() bool { return f.header.Flags&flagRPFix != 0 }
 
-// Integrity says whether the file has an integrity table, which Verify checks.
+// Integrity says whether the file, or the first part of it, has an integrity table, which Verify checks.
 func (f *File) Integrity() bool { return f.header.Integrity.Size > 0 }
 
 // Blobs returns the number of distinct contents and the sum of their uncompressed sizes.
@@ -138,15 +132,6 @@ func (f *File) readHeader() error {
 	var err error
 	f.format, err = f.header.format()
 	return err
-}
-
-// checkSupported refuses what the header names and readTable cannot read. It follows readXML so
-// that an encrypted ESD is called that.
-func (f *File) checkSupported() error {
-	if f.format == LZMS {
-		return fault.Unsupportedf(0x10, "LZMS compression (an .esd file); convert it with: wimlib-imagex export --compress=LZX")
-	}
-	return nil
 }
 
 // metadataName names an image's metadata in errors.

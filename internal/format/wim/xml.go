@@ -163,6 +163,9 @@ func (f *File) readXML() error {
 		return fault.In("XML data", err)
 	}
 	doc, err := parseXML(b)
+	if err != nil && f.header.Version == versionSolid {
+		err = fmt.Errorf("%w; if the file is an encrypted ESD, only Windows Setup can read it", err)
+	}
 	if err != nil {
 		return fault.In("XML data", fault.Corruptf(res.offset, "%v", err))
 	}
