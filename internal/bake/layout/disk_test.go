@@ -301,7 +301,7 @@ func TestRecoveryIsVerified(t *testing.T) {
 	if _, err := f.WriteAt(b[:], at); err != nil {
 		t.Fatal(err)
 	}
-	if err := image.Verify(context.Background(), m.plan, m.written, f); err == nil || !strings.HasPrefix(err.Error(), "recovery partition: ") {
+	if err := image.Verify(context.Background(), m.plan, m.written, f); err == nil || !strings.HasPrefix(err.Error(), "recovery partition") {
 		t.Errorf("a flipped byte: %v", err)
 	}
 }
