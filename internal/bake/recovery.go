@@ -123,7 +123,7 @@ func (b *Bake) DecideRecovery(ctx context.Context) (err error) {
 		return err
 	}
 	r := &recovery{path: winre.Find(b.tree)}
-	if r.info, err = b.inspectRecovery(r.path); err != nil {
+	if r.info, err = b.inspectRecovery(); err != nil {
 		return err
 	}
 	if err := b.decideRecovery(r); err != nil {
@@ -140,23 +140,20 @@ func (b *Bake) DecideRecovery(ctx context.Context) (err error) {
 
 // inspectRecovery reads the Winre.wim. Where nobody has asked about it, one that cannot be read is no
 // reason to fail.
-func (b *Bake) inspectRecovery(path string) (*winre.Info, error) {
-	if path == "" {
-		return nil, nil
-	}
-	content := b.tree.Find(path).Node.Data
-	info, err := winre.Inspect(content, content.Size())
+func (b *Bake) inspectRecovery() (*winre.Info, error) {
+	info, err := winre.InspectTree(b.tree)
 	switch {
-	case err == nil:
+	case err != nil && b.c.Recovery == nil:
+		b.c.Progress.Note(fmt.Sprintf("The recovery environment cannot be read: %s", err))
+		return nil, nil
+	case err != nil:
+		return nil, fault.In("winre", err)
+	case info != nil:
 		for _, note := range info.Notes {
 			b.c.Progress.Note(note)
 		}
-		return &info, nil
-	case b.c.Recovery == nil:
-		b.c.Progress.Note(fmt.Sprintf("The recovery environment cannot be read: %s: %s", path, err))
-		return nil, nil
 	}
-	return nil, fault.In("winre: "+path, err)
+	return info, nil
 }
 
 // decideRecovery decides, and acts on the tree where the answer is no.
