@@ -76,11 +76,18 @@ const (
 
 // Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
 type Config struct {
-	// Media is a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows.
+	// Media is an ISO, a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows. Of
+	// a medium that is downloaded it may be empty until New is called.
 	Media string
+	// MediaURL is where the medium was, or will be, downloaded from, for the manifest: without credentials.
+	// Empty for a medium that was here.
+	MediaURL string
 	// MediaSHA256 is what the medium must hash to, in lower-case hexadecimal; empty for no check.
 	// The bake fails, before anything has its final name, when it does not.
 	MediaSHA256 string
+	// MediaChecked says that whoever downloaded the medium has compared it with MediaSHA256, so that it
+	// need not be read again for that.
+	MediaChecked bool
 	// Image selects one of its images: index, name or edition. May be empty where there is only one.
 	Image string
 	// Size is the disk's, in bytes.
@@ -132,7 +139,7 @@ type Config struct {
 func (c *Config) Problems() []error {
 	var out []error
 	add := func(format string, args ...any) { out = append(out, fault.Invalidf(format, args...)) }
-	if c.Media == "" {
+	if c.Media == "" && c.MediaURL == "" {
 		add("media: give a WIM file, a folder that holds sources/install.wim, or a disk that Windows is on")
 	}
 	if c.OutputDir == "" {

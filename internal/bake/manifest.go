@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -36,7 +38,9 @@ type Manifest struct {
 
 // Input is a file that the bake read.
 type Input struct {
-	Name   string `json:"name"`
+	Name string `json:"name"`
+	// URL is where it was downloaded from, without credentials.
+	URL    string `json:"url,omitempty"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -214,15 +218,19 @@ func diskInfo(d *layout.Disk) DiskInfo {
 }
 
 // listInputs describes the medium. It hashes it, and compares with what the user expects, unless
-// nobody wants to know.
+// nobody wants to know, or that has been done.
 func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
 	size, err := b.medium.Size()
 	if err != nil {
 		return nil, err
 	}
-	in := Input{Name: filepath.Base(b.medium.Path), Size: size}
+	in := Input{Name: b.mediumName(), URL: b.c.MediaURL, Size: size}
 	want := b.c.MediaSHA256
 	if want == "" && b.c.NoChecksums {
+		return []Input{in}, nil
+	}
+	if b.c.MediaChecked && want != "" {
+		in.SHA256 = want
 		return []Input{in}, nil
 	}
 	if in.SHA256, err = b.medium.SHA256(ctx); err != nil {
@@ -232,4 +240,15 @@ func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
 		return nil, fault.Invalidf("media_checksum: the SHA-256 of %s is %s, not %s", b.medium.Path, in.SHA256, want)
 	}
 	return []Input{in}, nil
+}
+
+// mediumName is the file name of the medium: of one that was downloaded, as its URL has it, since files in a
+// cache are called otherwise.
+func (b *Bake) mediumName() string {
+	if u, err := url.Parse(b.c.MediaURL); err == nil {
+		if name := path.Base(u.Path); name != "." && name != "/" {
+			return name
+		}
+	}
+	return filepath.Base(b.medium.Path)
 }
