@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 )
 
-// generatedNames are the variables that provisioners and post-processors find in "build".
-var generatedNames = []string{
+// GeneratedNames are the variables that provisioners and post-processors find in "build".
+var GeneratedNames = []string{
 	"ImageName", "Edition", "InstallationType", "WindowsVersion", "Architecture", "Languages", "Firmware", "OutputDirectory",
 }
 
@@ -69,8 +69,8 @@ var qemuFormats = map[bake.Format]string{
 	bake.Raw: "raw", bake.VHD: "vpc", bake.VHDDynamic: "vpc", bake.VHDX: "vhdx", bake.QCOW2: "qcow2",
 }
 
-// tryOut says how to see the image run.
-func tryOut(r *bake.Result) string {
+// TryOut says how to see the image run.
+func TryOut(r *bake.Result) string {
 	if len(r.Manifest.Files) == 0 || len(r.Files) == 0 {
 		return "The image is ready."
 	}
