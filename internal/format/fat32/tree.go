@@ -3,7 +3,9 @@ package fat32
 import (
 	"io"
 	"io/fs"
+	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
@@ -156,7 +158,7 @@ func (l *loader) entry(dir *tree.Node, e []byte, long string, depth int) error {
 	if e[11]&attrDirectory != 0 {
 		n = l.t.NewDirectory()
 	} else if size := int64(le.Uint32(e[28:])); size > 0 {
-		n.Data = &content{v: l.v, first: l.v.firstCluster(e), size: size}
+		n.Data = newContent(l.v, l.v.firstCluster(e), size)
 	}
 	n.Attributes = uint32(e[11] & (attrReadOnly | attrHidden | attrSystem | attrDirectory | attrArchive))
 	n.Created = fromDOS(le.Uint16(e[16:]), le.Uint16(e[14:]))
@@ -179,17 +181,46 @@ func fromDOS(date, clock uint16) filetime.Time {
 	return filetime.From(time.Date(1980+int(date>>9), time.Month(date>>5&15), int(date&31), int(clock>>11), int(clock>>5&63), int(clock&31)*2, 0, time.UTC))
 }
 
-// content is a file's bytes, whose clusters are looked up anew for each read.
+// content is a file's bytes.
 type content struct {
-	v     *Volume
-	first uint32
-	size  int64
+	v    *Volume
+	size int64
+	// runs are where the clusters are that follow one another; they are looked up once.
+	runs func() ([]run, error)
+}
+
+// run is a piece of a file: length bytes that begin at from in the file and at on the volume.
+type run struct{ from, at, length int64 }
+
+func newContent(v *Volume, first uint32, size int64) *content {
+	return &content{v: v, size: size, runs: sync.OnceValues(func() ([]run, error) { return v.runs(first, size) })}
+}
+
+// runs follows a chain of clusters for size bytes, so that a loop ends.
+func (v *Volume) runs(cluster uint32, size int64) ([]run, error) {
+	var out []run
+	for done := int64(0); done < size; done += v.cluster {
+		if cluster < 2 || int64(cluster)-2 >= v.clusters {
+			return nil, fault.In("FAT volume", fault.Corruptf(fault.NoOffset, "a chain of clusters leads to %d of %d after %d bytes", cluster, v.clusters, done))
+		}
+		at := v.data + (int64(cluster)-2)*v.cluster
+		if n := len(out); n > 0 && out[n-1].at+out[n-1].length == at {
+			out[n-1].length += v.cluster
+		} else {
+			out = append(out, run{done, at, v.cluster})
+		}
+		var err error
+		if cluster, err = v.next(cluster); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Size is the length of the file.
 func (c *content) Size() int64 { return c.size }
 
-// ReadAt follows the chain of clusters up to off, and reads on from there.
+// ReadAt follows io.ReaderAt.
 func (c *content) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fs.ErrInvalid
@@ -197,48 +228,24 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 	if off >= c.size {
 		return 0, io.EOF
 	}
-	want := p[:min(int64(len(p)), c.size-off)]
-	cluster := c.first
-	for range off / c.v.cluster {
-		var err error
-		if cluster, err = c.step(cluster); err != nil {
-			return 0, err
-		}
+	runs, err := c.runs()
+	if err != nil {
+		return 0, err
 	}
-	done, in := 0, off%c.v.cluster
-	for done < len(want) {
-		if err := c.check(cluster); err != nil {
+	want := p[:min(int64(len(p)), c.size-off)]
+	i := sort.Search(len(runs), func(i int) bool { return runs[i].from+runs[i].length > off })
+	done := 0
+	for ; done < len(want); i++ {
+		r := runs[i]
+		in := off + int64(done) - r.from
+		n := int(min(r.length-in, int64(len(want)-done)))
+		if err := c.v.readFull(want[done:done+n], r.at+in); err != nil {
 			return done, err
 		}
-		n := min(c.v.cluster-in, int64(len(want)-done))
-		if err := c.v.readFull(want[done:done+int(n)], c.v.data+(int64(cluster)-2)*c.v.cluster+in); err != nil {
-			return done, err
-		}
-		done, in = done+int(n), 0
-		if done == len(want) {
-			break
-		}
-		var err error
-		if cluster, err = c.step(cluster); err != nil {
-			return done, err
-		}
+		done += n
 	}
 	if done < len(p) {
 		return done, io.EOF
 	}
 	return done, nil
-}
-
-func (c *content) check(cluster uint32) error {
-	if cluster < 2 || int64(cluster)-2 >= c.v.clusters {
-		return fault.In("FAT volume", fault.Corruptf(fault.NoOffset, "a chain of clusters leads to %d of %d", cluster, c.v.clusters))
-	}
-	return nil
-}
-
-func (c *content) step(cluster uint32) (uint32, error) {
-	if err := c.check(cluster); err != nil {
-		return 0, err
-	}
-	return c.v.next(cluster)
 }
