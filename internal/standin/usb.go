@@ -102,6 +102,8 @@ func (b *builder) habits(h *regf.Hive) {
 	lastAccess := uint32(0x80000002)
 	if b.old() {
 		lastAccess = 1
+	} else {
+		b.set(h, set+`Control\Session Manager\Power`, regf.DWord("HiberbootEnabled", 1))
 	}
 	b.set(h, set+`Control\FileSystem`, regf.DWord("NtfsDisableLastAccessUpdate", lastAccess))
 	for _, service := range []string{"SysMain", "defragsvc"} {
