@@ -44,6 +44,9 @@ func (d *Datasource) Configure(raws ...any) error {
 	return nil
 }
 
+// none is the value that goes with an error: the SDK sends it to Packer, and cannot send cty.NilVal.
+var none = cty.NullVal(cty.EmptyObject)
+
 // Execute downloads the media, if it is asked to, and describes what is in them. A data source has no Ui: what
 // the download says is in Packer's log only.
 func (d *Datasource) Execute() (cty.Value, error) {
@@ -51,7 +54,7 @@ func (d *Datasource) Execute() (cty.Value, error) {
 	quiet := &packersdk.BasicUi{Writer: io.Discard, ErrorWriter: io.Discard, PB: &packersdk.NoopProgressTracker{}}
 	local, err := d.config.Medium.Fetch(ctx, quiet)
 	if err != nil {
-		return cty.NilVal, err
+		return none, err
 	}
 	var expected bake.Config
 	d.config.Medium.Engine(&expected)
@@ -60,10 +63,10 @@ func (d *Datasource) Execute() (cty.Value, error) {
 		Hash: d.config.SHA256 && local.SHA256 == "", SHA256: expected.MediaSHA256,
 	})
 	if err != nil {
-		return cty.NilVal, err
+		return none, err
 	}
 	out := output(c)
-	out.URL = local.URL
+	out.Path, out.URL = local.Path, local.URL
 	if local.SHA256 != "" {
 		out.SHA256 = local.SHA256
 	}

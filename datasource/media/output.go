@@ -8,8 +8,7 @@ import (
 
 // What is in the media.
 type DatasourceOutput struct {
-	// The file that the images are in, on this machine: of a folder its WIM, of a download the file in Packer's
-	// cache.
+	// What a source takes as `media`: the local media as they are given, or the file in Packer's cache.
 	Path string `mapstructure:"path"`
 	// What it is: `iso`, `folder`, `wim`, `esd`, `swm`, `raw`, `vhd`, `vhdx`, `qcow2`, or `volume`, an NTFS
 	// volume without a disk around it.
@@ -50,9 +49,9 @@ type Image struct {
 	Languages []string `mapstructure:"languages"`
 	// Such as `en-US`.
 	DefaultLanguage string `mapstructure:"default_language"`
-	// How many bytes its files have. A file with two names counts twice.
+	// How many bytes its files have, for each of their names.
 	TotalSize int64 `mapstructure:"total_size"`
-	// How many files it has, and how many directories.
+	// How many files it has. A file with two names counts twice.
 	FileCount int64 `mapstructure:"file_count"`
 	// How many directories it has.
 	DirectoryCount int64 `mapstructure:"directory_count"`
@@ -73,7 +72,7 @@ type Image struct {
 }
 
 func output(c *catalog.Catalog) DatasourceOutput {
-	out := DatasourceOutput{Path: c.Path, Kind: c.Kind, Size: c.Size, SHA256: c.SHA256}
+	out := DatasourceOutput{Kind: c.Kind, Size: c.Size, SHA256: c.SHA256}
 	for n := range c.Images {
 		out.Images = append(out.Images, image(&c.Images[n]))
 	}
