@@ -20,16 +20,18 @@ const ManifestVersion = 1
 
 // Manifest is what manifest.json says about a bake. Equal inputs give equal manifests.
 type Manifest struct {
-	SchemaVersion int               `json:"schema_version"`
-	Tool          string            `json:"tool"`
-	BuildTime     time.Time         `json:"build_time"`
-	Inputs        []Input           `json:"inputs"`
-	Windows       WindowsInfo       `json:"windows"`
-	Disk          DiskInfo          `json:"disk"`
-	Packages      Packages          `json:"packages"`
-	WinRE         WinRE             `json:"winre"`
-	Tags          map[string]string `json:"tags"`
-	Files         []File            `json:"files"`
+	SchemaVersion int         `json:"schema_version"`
+	Tool          string      `json:"tool"`
+	BuildTime     time.Time   `json:"build_time"`
+	Inputs        []Input     `json:"inputs"`
+	Windows       WindowsInfo `json:"windows"`
+	Disk          DiskInfo    `json:"disk"`
+	// VirtualDisk is the virtual disk on it that Windows is on, where that is so.
+	VirtualDisk *VirtualDiskInfo  `json:"virtual_disk,omitempty"`
+	Packages    Packages          `json:"packages"`
+	WinRE       WinRE             `json:"winre"`
+	Tags        map[string]string `json:"tags"`
+	Files       []File            `json:"files"`
 	// Records are the names of the evidence beside the image.
 	Records []string `json:"records,omitempty"`
 }
@@ -64,6 +66,19 @@ type DiskInfo struct {
 	BootRecords map[string]string `json:"boot_records,omitempty"`
 	// Compact says how the files of the Windows volume are compressed, if they are.
 	Compact *CompactInfo `json:"compact,omitempty"`
+}
+
+// VirtualDiskInfo is a virtual disk on a disk.
+type VirtualDiskInfo struct {
+	// File is its path on the partition with the role "host", and Format vhd or vhdx; either is fixed.
+	File   string `json:"file"`
+	Format Format `json:"format"`
+	// Offset is where on the disk the disk that is in the file begins.
+	Offset     int64 `json:"offset"`
+	Hypervisor bool  `json:"hypervisor"`
+	// Overrides are the rules that the sizes do not keep, and why.
+	Overrides map[Rule]string `json:"overrides,omitempty"`
+	Disk      DiskInfo        `json:"disk"`
 }
 
 // PartitionInfo is one partition.
@@ -128,9 +143,15 @@ func (m *Manifest) marshal() ([]byte, error) {
 func (b *Bake) manifest() *Manifest {
 	m := &Manifest{
 		SchemaVersion: ManifestVersion, Tool: b.c.Tool, BuildTime: b.c.BuildTime, Inputs: b.inputs,
-		Windows: b.Windows(), Disk: b.diskInfo(), Tags: b.tags(), WinRE: b.winRE(),
+		Windows: b.Windows(), Disk: diskInfo(b.outer()), VirtualDisk: b.virtualDiskInfo(), Tags: b.tags(), WinRE: b.winRE(),
 		Packages: Packages{Installed: []string{}, Staged: []string{}},
 	}
+	m.Disk.BootRecords = b.boot.origins
+	with := &m.Disk // the disk with Windows
+	if m.VirtualDisk != nil {
+		with = &m.VirtualDisk.Disk
+	}
+	with.Compact = b.compacted
 	for _, o := range b.out.files {
 		m.Files = append(m.Files, File{Name: o.name, Format: o.format, Size: o.size, SHA256: o.sha256})
 	}
@@ -169,9 +190,18 @@ func (b *Bake) Windows() WindowsInfo {
 	}
 }
 
-func (b *Bake) diskInfo() DiskInfo {
-	d := b.disk
-	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins, Compact: b.compacted}
+func (b *Bake) virtualDiskInfo() *VirtualDiskInfo {
+	if b.host == nil {
+		return nil
+	}
+	n := b.c.Native
+	return &VirtualDiskInfo{
+		File: n.File, Format: n.kind(), Offset: b.host.diskOffset(), Hypervisor: b.hypervisor(), Overrides: n.Overrides, Disk: diskInfo(b.disk),
+	}
+}
+
+func diskInfo(d *layout.Disk) DiskInfo {
+	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String()}
 	if d.MBR() {
 		info.ID = fmt.Sprintf("%08x", d.Signature)
 	}
