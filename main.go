@@ -12,6 +12,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/builder/golden"
 	"github.com/winbake/packer-plugin-winbake/builder/hypervusb"
 	"github.com/winbake/packer-plugin-winbake/builder/redact"
+	"github.com/winbake/packer-plugin-winbake/datasource/media"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/provisioner/driver"
 	"github.com/winbake/packer-plugin-winbake/provisioner/registry"
@@ -25,6 +26,7 @@ func main() {
 	set := plugin.NewSet()
 	set.RegisterBuilder("golden", new(golden.Builder))
 	set.RegisterBuilder("hypervusb", new(hypervusb.Builder))
+	set.RegisterDatasource("media", new(media.Datasource))
 	set.RegisterProvisioner("driver", new(driver.Provisioner))
 	set.RegisterProvisioner("registry", new(registry.Provisioner))
 	set.RegisterProvisioner("unattend", new(unattend.Provisioner))
