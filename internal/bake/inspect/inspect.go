@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -77,7 +78,7 @@ func inspectPath(path string, o *Options) *File {
 		if src != nil {
 			f = src.file
 		}
-		f.Error = err.Error()
+		f.fail(err)
 		return f
 	}
 	defer src.Close()
@@ -98,9 +99,14 @@ func inspectPath(path string, o *Options) *File {
 		}
 	}
 	if err != nil {
-		src.file.Error = fault.In(path, err).Error()
+		src.file.fail(fault.In(path, err))
 	}
 	return src.file
+}
+
+// fail notes why the file could not be read.
+func (f *File) fail(err error) {
+	f.Error = strings.TrimPrefix(err.Error(), "media: ") // which is what reads it elsewhere
 }
 
 // source is a file that has been opened as what it is.
@@ -112,6 +118,7 @@ type source struct {
 
 	disk  *volumes.Disk // of a disk or volume
 	table disk.Table    // of a disk
+	blank bool          // of a disk without a partition table
 	wim   *wim.File
 	disc  fs.FS
 	hive  *hiveFile
@@ -170,11 +177,7 @@ func open(name string, r io.ReaderAt, size int64, host string) (*source, error) 
 	what, content, err := media.Detect(r, size, name)
 	switch {
 	case err != nil:
-		if v := bareVolume(io.NewSectionReader(r, 0, size)); v != nil {
-			s.file.Kind, s.disk = KindVolume, &volumes.Disk{Volumes: []*volumes.Volume{v}}
-			return s, nil
-		}
-		return s, err
+		return s, s.openStrange(err)
 	case what == media.WIM:
 		s.file.Container = nil
 		return s, s.openWIM()
@@ -185,7 +188,7 @@ func open(name string, r io.ReaderAt, size int64, host string) (*source, error) 
 		return s, err
 	}
 	if v := bareVolume(content); v != nil {
-		s.file.Kind, s.disk = KindVolume, &volumes.Disk{Volumes: []*volumes.Volume{v}}
+		s.useVolume(v)
 		return s, v.Err
 	}
 	s.file.Kind = KindDisk
@@ -195,6 +198,33 @@ func open(name string, r io.ReaderAt, size int64, host string) (*source, error) 
 	}
 	s.disk, err = volumes.Open(content, content.Size())
 	return s, err
+}
+
+func (s *source) useVolume(v *volumes.Volume) {
+	s.file.Kind, s.disk = KindVolume, &volumes.Disk{Volumes: []*volumes.Volume{v}}
+}
+
+// openStrange opens what holds neither a WIM nor a disk with partitions, which is why: a volume with
+// another file system than Windows', or a disk with nothing on it. Of a raw disk without a partition
+// table nothing says that it is one.
+func (s *source) openStrange(why error) error {
+	r, size, format, err := diskfile.Open(s.r, s.size, s.file.Path)
+	if err != nil {
+		if s.file.Container.Format != diskfile.Raw {
+			s.file.Kind = KindDisk
+		}
+		return why
+	}
+	if v := bareVolume(io.NewSectionReader(r, 0, size)); v != nil {
+		s.useVolume(v)
+		return nil
+	}
+	if format == diskfile.Raw {
+		return why
+	}
+	s.file.Kind, s.blank = KindDisk, true
+	s.r, s.size = r, size
+	return nil
 }
 
 // bareVolume is a volume without a disk around it: one whose first sector is a boot sector of a file
@@ -229,6 +259,8 @@ func (s *source) report(depth int) {
 		s.file.WIM = describeWIM(s.wim)
 	case s.disc != nil:
 		s.file.ISO = s.describeISO(depth)
+	case s.blank:
+		s.file.Disk = &Disk{Table: "none", Partitions: []*Partition{}}
 	case s.disk != nil:
 		s.reportDisk(depth)
 	}
@@ -241,7 +273,7 @@ const maxDepth = 3
 func inside(name string, r io.ReaderAt, size int64, depth int) *File {
 	s, err := open(name, r, size, "")
 	if err != nil {
-		s.file.Error = err.Error()
+		s.file.fail(err)
 		return s.file
 	}
 	defer s.Close()
