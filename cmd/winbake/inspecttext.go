@@ -73,8 +73,8 @@ func bytesOf(n int64) string {
 }
 
 func (p *inspection) container(c *inspect.Container) {
-	if c == nil {
-		return
+	if c == nil || c.Format == "raw" {
+		return // a raw disk's file has nothing to tell
 	}
 	p.field("container", c.Format, when(c.Version > 0, fmt.Sprintf("version %d", c.Version)), "virtual size "+bytesOf(c.VirtualSize),
 		when(c.BlockSize > 0, "blocks of "+bytesOf(c.BlockSize)), when(c.LogicalSector > 0, fmt.Sprintf("sectors of %d/%d", c.LogicalSector, c.PhysicalSector)),
