@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "winbake: %v\nTry: winbake audit --help\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "winbake: %v\n", err)
+	fmt.Fprintf(stderr, "winbake: %s\n", printable(err.Error())) // it may hold names from an image
 	return exitUnreadable
 }
 
