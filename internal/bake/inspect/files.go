@@ -24,10 +24,10 @@ func (s *source) enter(paths []string) (*source, error) {
 		}
 		next, err := open(path, io.NewSectionReader(c, 0, c.Size()), c.Size(), "")
 		if err != nil {
-			next.Close()
+			next.close()
 			return nil, err
 		}
-		next.closers = append(next.closers, current)
+		next.closers = append(next.closers, current.close)
 		current = next
 	}
 	return current, nil

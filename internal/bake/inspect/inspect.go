@@ -57,12 +57,12 @@ func Cat(w io.Writer, path string, at Place, name string) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer src.close()
 	in, err := src.enter(at.In)
 	if err != nil {
 		return fault.In(path, err)
 	}
-	defer in.Close()
+	defer in.close()
 	c, err := in.content(at, name)
 	if err != nil {
 		return fault.In(path, err)
@@ -81,10 +81,10 @@ func inspectPath(path string, o *Options) *File {
 		f.fail(err)
 		return f
 	}
-	defer src.Close()
+	defer src.close()
 	in, err := src.enter(o.Place.In)
 	if err == nil {
-		defer in.Close()
+		defer in.close()
 		switch {
 		case o.Key != nil:
 			src.file.Key, err = in.key(o.Place, *o.Key)
@@ -123,17 +123,15 @@ type source struct {
 	disc  fs.FS
 	hive  *hiveFile
 
-	closers []io.Closer
+	closers []func()
 }
 
-// Close closes the file, and what was opened for it.
-func (s *source) Close() error {
-	var errs []error
+// close closes the file, and what was opened for it. Nothing was written that could be lost.
+func (s *source) close() {
 	for _, c := range s.closers {
-		errs = append(errs, c.Close())
+		c()
 	}
 	s.closers = nil
-	return errors.Join(errs...)
 }
 
 // openHost opens a file of the host. For a file that is there but cannot be read the source has what is
@@ -159,9 +157,9 @@ func openHost(path string) (*source, error) {
 		return nil, err
 	}
 	s, err := open(path, f, size, path)
-	s.closers = append(s.closers, f)
+	s.closers = append(s.closers, func() { f.Close() })
 	if err != nil {
-		s.Close()
+		s.close()
 	}
 	return s, err
 }
@@ -245,7 +243,7 @@ func (s *source) openWIM() (err error) {
 		s.wim, err = wim.NewFile(s.r, s.size, filepath.Base(s.file.Path))
 	}
 	if err == nil {
-		s.closers = append(s.closers, s.wim)
+		s.closers = append(s.closers, func() { s.wim.Close() })
 	}
 	return err
 }
@@ -276,7 +274,7 @@ func inside(name string, r io.ReaderAt, size int64, depth int) *File {
 		s.file.fail(err)
 		return s.file
 	}
-	defer s.Close()
+	defer s.close()
 	s.report(depth)
 	return s.file
 }
