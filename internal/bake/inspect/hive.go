@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -63,7 +64,7 @@ func (s *source) openHive() error {
 	if s.hive.hive.Root.Subkey("Objects") != nil && s.hive.hive.Root.Subkey("Description") != nil {
 		s.file.Kind = KindBCD
 		// A store that cannot be read is still a hive.
-		s.hive.store, _ = volumes.ReadStore(func(path string, limit int64) ([]byte, error) {
+		s.hive.store, _ = bootstore.Read(func(path string, limit int64) ([]byte, error) {
 			c, err := volumes.Content(t, path)
 			if err != nil {
 				return nil, err

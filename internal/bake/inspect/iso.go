@@ -5,8 +5,8 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/iso9660"
 	"github.com/winbake/packer-plugin-winbake/internal/format/udf"
@@ -70,7 +70,7 @@ func (i *ISO) files(disc fs.FS, depth int) {
 
 func (i *ISO) stores(disc fs.FS) {
 	for _, path := range isoStores {
-		s, err := volumes.ReadStore(func(path string, limit int64) ([]byte, error) {
+		s, err := bootstore.Read(func(path string, limit int64) ([]byte, error) {
 			c, err := media.DiscFile(disc, path)
 			if err != nil {
 				return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 )
@@ -163,7 +164,7 @@ func (d *deviceWords) why(p bcd.Partition) string {
 	d.missing = true
 	_, err := d.w.disk.Find(p)
 	switch {
-	case errors.Is(err, volumes.ErrOtherDisk):
+	case errors.Is(err, bootstore.ErrOtherDisk):
 		return "a partition of another disk"
 	case errors.Is(err, volumes.ErrNoTable):
 		d.missing = false

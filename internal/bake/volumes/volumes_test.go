@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -25,9 +26,9 @@ func TestFind(t *testing.T) {
 		p    bcd.Partition
 		want error
 	}{
-		{gpt, bcd.GPTPartition(id, other), nil}, {gpt, bcd.GPTPartition(other, other), volumes.ErrOtherDisk}, {gpt, bcd.GPTPartition(id, id), volumes.ErrOtherPartition},
-		{gpt, bcd.MBRPartition(7, 1<<20), volumes.ErrOtherDisk}, {mbr, bcd.MBRPartition(7, 1<<20), nil}, {mbr, bcd.MBRPartition(8, 1<<20), volumes.ErrOtherDisk},
-		{mbr, bcd.MBRPartition(7, 2<<20), volumes.ErrOtherPartition}, {mbr, bcd.GPTPartition(id, other), volumes.ErrOtherDisk},
+		{gpt, bcd.GPTPartition(id, other), nil}, {gpt, bcd.GPTPartition(other, other), bootstore.ErrOtherDisk}, {gpt, bcd.GPTPartition(id, id), bootstore.ErrNoPartition},
+		{gpt, bcd.MBRPartition(7, 1<<20), bootstore.ErrOtherDisk}, {mbr, bcd.MBRPartition(7, 1<<20), nil}, {mbr, bcd.MBRPartition(8, 1<<20), bootstore.ErrOtherDisk},
+		{mbr, bcd.MBRPartition(7, 2<<20), bootstore.ErrNoPartition}, {mbr, bcd.GPTPartition(id, other), bootstore.ErrOtherDisk},
 		{&volumes.Disk{}, bcd.MBRPartition(7, 1<<20), volumes.ErrNoTable},
 	} {
 		v, err := c.d.Find(c.p)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -116,4 +117,30 @@ func TestFacts(t *testing.T) {
 		same(t, tr, "in pieces", bytes.Repeat(data, 3))
 		same(t, tr, "ONE", data)
 	}
+}
+
+// FuzzTree loads volumes with bytes of others in them, and reads a piece of each file.
+func FuzzTree(f *testing.F) {
+	img := smallFAT(f)
+	f.Add(uint32(0), []byte{})
+	f.Add(uint32(32*512+8), []byte{2, 0, 0, 0}) // the root directory follows itself
+	f.Fuzz(func(t *testing.T, off uint32, b []byte) {
+		v, err := fat32.Open(patched{bytes.NewReader(img), int64(off), b}, int64(len(img)))
+		if err != nil {
+			return
+		}
+		if free, err := v.Free(); err == nil && free > v.Size() {
+			t.Errorf("%d bytes are free of %d", free, v.Size())
+		}
+		tr, err := v.Tree()
+		if err != nil {
+			return
+		}
+		piece := make([]byte, 1<<16)
+		for _, n := range tr.Nodes() {
+			if got, _ := content(n).ReadAt(piece, 0); int64(got) > tree.SizeOf(n.Data) {
+				t.Errorf("%d bytes of %d", got, tree.SizeOf(n.Data))
+			}
+		}
+	})
 }
