@@ -173,7 +173,7 @@ func (p *inspection) windows(w *inspect.Windows) {
 			p.field("setting", quoted(s.Key+`\`+s.Value.Name)+" = "+valueText(&s.Value))
 		}
 		for _, s := range w.Services {
-			p.field("USB service", s.Name, "Start "+number(s.Start), labeled("Group", quoted(s.Group)), labeled("BootFlags", numberOr(s.BootFlags)))
+			p.field("boot driver", s.Name, "Start "+number(s.Start), labeled("Group", quoted(s.Group)), labeled("BootFlags", numberOr(s.BootFlags)))
 		}
 	})
 }

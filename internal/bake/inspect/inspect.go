@@ -243,7 +243,7 @@ func (s *source) openWIM() (err error) {
 		s.wim, err = wim.NewFile(s.r, s.size, filepath.Base(s.file.Path))
 	}
 	if err == nil {
-		s.closers = append(s.closers, func() { s.wim.Close() })
+		s.closers = append(s.closers, func() { _ = s.wim.Close() })
 	}
 	return err
 }

@@ -160,7 +160,7 @@ type Windows struct {
 	Locale       string    `json:"locale,omitempty"`
 	ReAgent      *ReAgent  `json:"reagent,omitempty"`
 	Settings     []Setting `json:"settings,omitempty"`
-	Services     []Service `json:"usb_services,omitempty"`
+	Services     []Service `json:"boot_services,omitempty"`
 	Problems     []string  `json:"problems,omitempty"`
 }
 
@@ -189,7 +189,7 @@ type Setting struct {
 	Value Value  `json:"value"`
 }
 
-// Service is a driver that Windows needs to start from USB. Start is 0 for one that the boot loader
+// Service is a driver that Windows needs to start from USB or from a virtual disk. Start is 0 for one that the boot loader
 // loads; the pointers are nil for a value that is not there.
 type Service struct {
 	Name      string  `json:"name"`

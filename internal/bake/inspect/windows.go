@@ -2,14 +2,16 @@ package inspect
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/usbboot"
 )
 
-// currentSet is what the keys below are relative to.
+// currentSet is what the keys below are relative to that do not begin with HKLM.
 const currentSet = `HKLM\SYSTEM\CurrentControlSet`
 
 // settings are the values that decide how Windows treats the disk that it starts from: page file, crash
@@ -22,16 +24,14 @@ var settings = []struct {
 	{`Control\Session Manager\Memory Management`, []string{"PagingFiles", "SwapfileControl"}},
 	{`Control\Session Manager\Memory Management\PrefetchParameters`, []string{"EnablePrefetcher", "EnableSuperfetch"}},
 	{`Control\CrashControl`, []string{"CrashDumpEnabled", "DedicatedDumpFile"}},
-	{`Control\Power`, []string{"HibernateEnabled"}},
+	{`Control\Power`, []string{"HibernateEnabled", "HibernateEnabledDefault"}},
 	{`Control\Session Manager\Power`, []string{"HiberbootEnabled"}},
 	{`Control`, []string{"BootDriverFlags", "PortableOperatingSystem"}},
+	{`Control\FileSystem`, []string{"NtfsDisableLastAccessUpdate"}},
 	{`Services\FsDepends\Parameters`, []string{"VirtualDiskExpandOnMount"}},
 	{`Services\partmgr\Parameters`, []string{"SanPolicy"}},
-}
-
-// usbServices are the drivers of USB controllers, hubs and sticks, those of Windows 7 first.
-var usbServices = []string{
-	"usbehci", "usbohci", "usbuhci", "usbhub", "usbccgp", "USBXHCI", "USBHUB3", "UCX01000", "USBSTOR", "UASPStor",
+	{`HKLM\SOFTWARE\Microsoft\Dfrg\BootOptimizeFunction`, []string{"Enable"}},
+	{`HKLM\SOFTWARE\Policies\Microsoft\Windows NT\SystemRestore`, []string{"DisableSR"}},
 }
 
 func describeWindows(t *tree.Tree) *Windows {
@@ -45,14 +45,18 @@ func describeWindows(t *tree.Tree) *Windows {
 	r := registry.Open(t)
 	r.Note = func(format string, args ...any) { out.problem(fmt.Errorf(format, args...)) }
 	for _, s := range settings {
-		k, err := r.Key(currentSet + `\` + s.key)
+		path := s.key
+		if !strings.HasPrefix(path, `HKLM\`) {
+			path = currentSet + `\` + path
+		}
+		k, err := r.Key(path)
 		if err != nil {
 			out.problem(err)
-			return out
+			continue
 		}
 		out.settings(s.key, k, s.names)
 	}
-	for _, name := range usbServices {
+	for _, name := range usbboot.Services() {
 		k, err := r.Key(currentSet + `\Services\` + name)
 		if err == nil && k != nil {
 			out.Services = append(out.Services, service(name, k))
