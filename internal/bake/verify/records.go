@@ -21,6 +21,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/evidence"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
@@ -102,26 +103,27 @@ func (r *records) parseChecksums(list []byte) {
 }
 
 // hash reads all of the disk's file, if there is something to compare with.
-func (r *records) hash(ctx context.Context, f io.ReaderAt) error {
+func (r *records) hash(ctx context.Context, f *os.File) error {
 	if r.manifest == nil && r.checksums[r.name] == "" {
 		return nil
 	}
 	sum := sha256.New()
-	buf := make([]byte, 1<<20)
-	for off := int64(0); off < r.size; {
+	w := writerFunc(func(b []byte) (int, error) {
 		if err := ctx.Err(); err != nil {
-			return err
+			return 0, err
 		}
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), r.size-off)], off)
-		if n == 0 {
-			return errors.Join(io.ErrUnexpectedEOF, err)
-		}
-		sum.Write(buf[:n])
-		off += int64(n)
+		return sum.Write(b)
+	})
+	if err := image.ReadSparse(w, f, r.size); err != nil {
+		return err
 	}
 	r.sum = sum
 	return nil
 }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // check compares the records with the disk.
 func (r *records) check(c *checker) {
