@@ -300,7 +300,10 @@ func (e *entries) resume(loader *bcd.Object) {
 	if v := e.located(o, bcd.ElemDevice); v != nil {
 		e.program(o, v, text(o, bcd.ElemPath))
 	}
-	e.located(o, bcd.ElemFileDevice)
+	// The hibernation file itself is there only while Windows sleeps, so that searching for it says nothing.
+	if _, search := e.device(o, bcd.ElemFileDevice).(bcd.Locate); !search {
+		e.located(o, bcd.ElemFileDevice)
+	}
 }
 
 // recovery follows the sequence of a recovery environment.

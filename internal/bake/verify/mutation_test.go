@@ -82,9 +82,7 @@ func expect(t *testing.T, f *verify.File, check string) {
 	}
 	if !slices.ContainsFunc(f.Findings, func(x verify.Finding) bool { return x.Check == check && x.Severity != verify.Note }) {
 		t.Errorf("%s did not find it", check)
-		for _, x := range f.Findings {
-			t.Logf("%s [%s] %s: %s", x.Severity, x.Check, x.Where, x.Text)
-		}
+		log(t, f)
 	}
 }
 

@@ -67,7 +67,7 @@ var mutations = []mutation{
 	{"BIOS", "$Secure:$SDS, its copy", 1, "ntfs-security", func(s *scene) int64 { return s.ntfs(1).value(9, 0x80, "$SDS") + 256<<10 + 0x20 }},
 	{"BIOS", "$Secure:$SDH, a hash", 1, "ntfs-security", func(s *scene) int64 { return s.ntfs(1).value(9, 0x90, "$SDH") + 0x20 + 0x10 }},
 	{"BIOS", "directory block of System32, torn", 1, "ntfs-index", func(s *scene) int64 { v := s.ntfs(1); return v.value(v.named("System32"), 0xA0, "$I30") + 1022 }},
-	{"BIOS", "directory block of System32, an entry's file", 1, "ntfs-index", func(s *scene) int64 { v := s.ntfs(1); return v.value(v.named("System32"), 0xA0, "$I30") + 0x40 }},
+	{"BIOS", "directory block of System32, an entry's file", 1, "ntfs-names", func(s *scene) int64 { v := s.ntfs(1); return v.value(v.named("System32"), 0xA0, "$I30") + 0x40 }},
 	{"BIOS", "directory block of System32, an entry's name", 2, "ntfs-names", func(s *scene) int64 {
 		v := s.ntfs(1)
 		return v.value(v.named("System32"), 0xA0, "$I30") + 0x40 + 0x10 + 0x44

@@ -101,3 +101,18 @@ func clean(t testing.TB, f *verify.File) {
 		t.Logf("checked: %s", strings.Join(f.Checked, "; "))
 	}
 }
+
+// checks are the checks that found something.
+func checks(f *verify.File) (out []string) {
+	for _, x := range f.Findings {
+		out = append(out, x.Check)
+	}
+	return out
+}
+
+func log(t testing.TB, f *verify.File) {
+	t.Helper()
+	for _, x := range f.Findings {
+		t.Logf("%s [%s] %s: %s", x.Severity, x.Check, x.Where, x.Text)
+	}
+}
