@@ -142,9 +142,6 @@ func (r *records) check(c *checker) {
 // listed compares the files of checksums.sha256: the disk, and the records beside it. Other disks are verified
 // by themselves.
 func (r *records) listed() {
-	if r.checksums[r.name] == "" {
-		r.bad("checksum", checksumsName, "it does not name %s", r.name)
-	}
 	for _, name := range slices.Sorted(maps.Keys(r.checksums)) {
 		want := r.checksums[name]
 		if name == r.name {
@@ -211,6 +208,9 @@ func (r *records) checkManifest(c *checker) bool {
 		r.bad("manifest", manifestName, "it says that %s has %d bytes, it has %d", r.name, f.Size, r.size)
 	}
 	r.compareSum(manifestName, f.SHA256)
+	if f.SHA256 != "" && r.checksums != nil && r.checksums[r.name] == "" {
+		r.bad("checksum", checksumsName, "it does not name %s, whose SHA-256 %s has", r.name, manifestName)
+	}
 	if c.partitions != nil {
 		r.compareTable(c, &m)
 	}

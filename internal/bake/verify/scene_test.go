@@ -7,7 +7,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
@@ -206,16 +205,6 @@ func (h hive) key(name string) int64 {
 // cell is where a cell is that a record names.
 func (h hive) cell(at int64) int64 { return h.at + 4096 + h.u32(at) + 4 }
 
-// inside opens the disk in the scene's file.
-func (s *scene) inside() *scene {
-	s.t.Helper()
-	d, size, _, err := diskfile.Open(s.r, s.size, "scene")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &scene{s.t, d, size}
-}
-
 // flipped is a file with one bit or more of one byte flipped.
 type flipped struct {
 	io.ReaderAt
@@ -230,8 +219,6 @@ func (f flipped) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return n, err
 }
-
-func be32(b []byte) int64 { return int64(binary.BigEndian.Uint32(b)) }
 
 func be64(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }
 

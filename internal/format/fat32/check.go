@@ -404,12 +404,12 @@ func (c *checker) take(path string, cluster uint32, size int64) bool {
 			c.bad(fault.NoOffset, "%s: the chain %s after %d clusters", path, what, count)
 			return false
 		}
-		if word, bit := &c.used[cluster/64], uint64(1)<<(cluster%64); *word&bit != 0 {
+		word, bit := &c.used[cluster/64], uint64(1)<<(cluster%64)
+		if *word&bit != 0 {
 			c.bad(fault.NoOffset, "%s: cluster %d belongs to another file, or to this one twice", path, cluster)
 			return false
-		} else {
-			*word |= bit
 		}
+		*word |= bit
 		next, err := c.next(cluster)
 		if err != nil {
 			c.problem(fault.In(path, err))
