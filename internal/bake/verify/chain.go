@@ -203,7 +203,7 @@ func (c *checker) store(v *volume, firmware boot.Firmware, path string) int {
 	}
 	e := entries{c: c, at: at, system: v, store: s}
 	e.all(firmware)
-	c.checked("partition %d: %s", v.table.Number, windowsPath(path))
+	c.checked("%s: %s", v.name(), windowsPath(path))
 	return 1
 }
 

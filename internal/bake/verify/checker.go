@@ -128,6 +128,7 @@ var advice = map[string]string{
 	"fat-boot":            fsck,
 	"fat-fat":             fsck,
 	"fat-directory":       fsck,
+	"fat-free":            fsck,
 	"fat-clusters":        fsck,
 }
 

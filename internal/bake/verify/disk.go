@@ -17,7 +17,8 @@ import (
 func (c *checker) disk(r io.ReaderAt, size int64) {
 	c.r, c.size = r, size
 	whole := io.NewSectionReader(r, 0, size)
-	if media.FileSystem(whole) == fsNTFS {
+	switch media.FileSystem(whole) {
+	case fsNTFS, fsFAT32, fsFAT:
 		v := c.volume(disk.Partition{Size: size}, whole)
 		c.hives(v)
 		return
@@ -65,27 +66,38 @@ func (c *checker) volume(p disk.Partition, r *io.SectionReader) *volume {
 	case fsFAT, fsFAT32:
 		c.fat(v)
 	case "":
-		if v.expected() {
-			c.find(Error, "volume", v.at(""), "no file system that is known, where the table's type wants one")
+		if lost := v.lost(); lost != "" {
+			c.find(Error, "volume", v.at(""), "the boot sector is damaged: %s", lost)
 		}
 	default:
 		c.find(Note, "volume", v.at(""), "%s is not looked into", v.system)
 	}
 	if v.system != "" {
-		c.checked("partition %d: %s", p.Number, v.system)
+		c.checked("%s: %s", v.name(), v.system)
 	}
 	return v
 }
 
-// expected says whether a partition with an empty first sector cannot be one that nobody formatted yet.
-func (v *volume) expected() bool {
-	b := make([]byte, 512)
-	if _, err := v.r.ReadAt(b, 0); err != nil {
-		return false
+// lost says what tells that a partition without a known boot sector had one; empty for a partition that may
+// be of any system, or that nobody formatted yet.
+func (v *volume) lost() string {
+	b := make([]byte, disk.SectorSize)
+	read := func(off int64) bool {
+		n, _ := v.r.ReadAt(b, off)
+		return n == len(b)
 	}
-	known := v.table.Type == disk.TypeEFI || v.table.Type == disk.TypeBasicData || v.table.Type == disk.TypeRecovery ||
-		v.table.MBRType == disk.TypeNTFS || v.table.MBRType == disk.TypeFAT32LBA || v.table.MBRType == disk.TypeRE
-	return known && !bytes.Equal(b, make([]byte, len(b)))
+	const oemAt, backupFAT32, typeAt = 3, 6 * disk.SectorSize, 0x52
+	if read(v.r.Size()-disk.SectorSize) && string(b[oemAt:oemAt+8]) == "NTFS    " {
+		return "its copy in the last sector is that of an NTFS volume"
+	}
+	if read(backupFAT32) && string(b[typeAt:typeAt+8]) == "FAT32   " {
+		return "its copy in sector 6 is that of a FAT32 volume"
+	}
+	wanted := v.table.Type == disk.TypeEFI || v.table.Type == disk.TypeRecovery || v.table.MBRType == disk.TypeRE
+	if wanted && read(0) && !bytes.Equal(b, make([]byte, len(b))) {
+		return "the partition's type wants a file system, and none that is known is there"
+	}
+	return ""
 }
 
 func (c *checker) ntfs(v *volume) {
@@ -117,15 +129,29 @@ func (c *checker) fat(v *volume) {
 		return
 	}
 	v.fat = f
-	for _, err := range f.Check() {
-		var p *fat32.Problem
-		errors.As(err, &p)
-		if p.Check == fat32.CheckState {
-			c.foundAt(Warning, "volume-dirty", v.at(""), err)
-			continue
+	problems := f.Check()
+	severity := Error
+	for _, err := range problems {
+		if fatProblem(err) == fat32.CheckState {
+			severity = Warning
 		}
-		c.foundAt(Error, "fat-"+p.Check, v.at(""), err)
 	}
+	for _, err := range problems {
+		switch check := fatProblem(err); check {
+		case fat32.CheckState:
+			c.foundAt(Warning, "volume-dirty", v.at(""), err)
+		case fat32.CheckFree:
+			c.foundAt(Warning, "fat-"+check, v.at(""), err)
+		default:
+			c.foundAt(severity, "fat-"+check, v.at(""), err)
+		}
+	}
+}
+
+func fatProblem(err error) string {
+	var p *fat32.Problem
+	errors.As(err, &p)
+	return p.Check
 }
 
 // records looks at the programs that a BIOS starts, on a disk with an active partition.

@@ -11,6 +11,10 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
+// maxEntries bounds the entries of a store that are followed, each of which takes walks through directories.
+// Menus have a handful.
+const maxEntries = 64
+
 // entries follows the entries of one boot configuration.
 type entries struct {
 	c      *checker
@@ -210,7 +214,7 @@ func (e *entries) locate(o *bcd.Object, d bcd.Locate) (*volume, error) {
 
 // loader follows an entry that starts a Windows or, from a RAM disk, a recovery environment.
 func (e *entries) loader(o *bcd.Object) {
-	if e.seen[o.ID] {
+	if e.seen[o.ID] || len(e.seen) == maxEntries {
 		return
 	}
 	e.seen[o.ID] = true
@@ -318,7 +322,7 @@ func (e *entries) recovery(loader *bcd.Object, id guid.GUID) {
 		e.bad("boot-recovery", loader, "the recovery environment's entry, %s, is missing", id.Braced())
 		return
 	}
-	if e.seen[o.ID] {
+	if e.seen[o.ID] || len(e.seen) == maxEntries {
 		return
 	}
 	e.seen[o.ID] = true

@@ -12,6 +12,9 @@ import (
 // maxHive bounds a hive, which is read into memory. A SOFTWARE hive has some 100 MiB.
 const maxHive = 512 << 20
 
+// maxProfiles bounds the profiles that are looked at, each of which takes a walk through directories.
+const maxProfiles = 1000
+
 // config are the hives of Windows\System32\config. Those that every Windows has come first.
 var config = []string{"SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT", "COMPONENTS", "DRIVERS", "BCD-Template", "ELAM", "BBI", "VSMIDK"}
 
@@ -41,7 +44,7 @@ func (c *checker) hives(v *volume) {
 			c.foundAt(Error, "volume", v.at(windowsPath(folder)), err)
 			continue
 		}
-		for _, name := range names {
+		for _, name := range names[:min(len(names), maxProfiles)] {
 			path := folder + "/" + name
 			// "Default User" and "All Users" are links.
 			if f, err := v.lookup(path); err != nil || !f.Dir {
@@ -51,7 +54,7 @@ func (c *checker) hives(v *volume) {
 			c.hive(v, path+"/AppData/Local/Microsoft/Windows/UsrClass.dat", false)
 		}
 	}
-	c.checked("partition %d: hives", v.table.Number)
+	c.checked("%s: hives", v.name())
 }
 
 // hive verifies one hive.

@@ -31,6 +31,8 @@ var mutations = []mutation{
 	{"BIOS", "MBR, code", 0x10, "mbr-code", func(*scene) int64 { return 0x20 }},
 	{"BIOS", "NTFS boot record, code", 0x10, "boot-sector", func(s *scene) int64 { return s.ntfs(1).at + 0x220 }},
 	{"BIOS", "NTFS boot sector, hidden sectors", 1, "boot-sector", func(s *scene) int64 { return s.ntfs(1).at + 0x1C }},
+	{"BIOS", "NTFS boot sector, name of the file system", 1, "volume", func(s *scene) int64 { return s.ntfs(1).at + 3 }},
+	{"UEFI", "FAT32 boot sector, name of the file system", 1, "volume", func(s *scene) int64 { return s.fat(1).at + 0x52 }},
 	{"BIOS", "NTFS boot sector, serial number", 1, "ntfs-copies", func(s *scene) int64 { return s.ntfs(1).at + 0x48 }},
 	{"BIOS", "copy of the NTFS boot sector, code", 1, "ntfs-copies", func(s *scene) int64 { v := s.ntfs(1); return v.at + v.length - 512 + 0x80 }},
 	{"BIOS", "bootmgr, code", 1, "boot-file", func(s *scene) int64 { return s.ntfs(1).content("bootmgr") + 0x100 }},
@@ -39,7 +41,7 @@ var mutations = []mutation{
 	// FAT32
 	{"UEFI", "backup boot sector, label", 1, "fat-boot", func(s *scene) int64 { return s.fat(1).at + 6*512 + 0x47 }},
 	{"UEFI", "FSInfo, signature", 1, "fat-boot", func(s *scene) int64 { return s.fat(1).at + 512 + 0x1E4 }},
-	{"UEFI", "FSInfo, free clusters", 1, "fat-boot", func(s *scene) int64 { return s.fat(1).at + 512 + 0x1E8 }},
+	{"UEFI", "FSInfo, free clusters", 1, "fat-free", func(s *scene) int64 { return s.fat(1).at + 512 + 0x1E8 }},
 	{"UEFI", "second FAT, entry of a file", 1, "fat-fat", func(s *scene) int64 { f := s.fat(1); return f.second + 4*f.firstOf("BOOTX64 EFI") }},
 	{"UEFI", "first FAT, entry of a file", 0x40, "fat-clusters", func(s *scene) int64 { f := s.fat(1); return f.first + 4*f.firstOf("BOOTX64 EFI") }},
 	{"UEFI", "FAT, clean-shutdown bit", 8, "volume-dirty", func(s *scene) int64 { return s.fat(1).first + 7 }},

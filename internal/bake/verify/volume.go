@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -25,6 +26,14 @@ type volume struct {
 	fat    *fat32.Volume
 	// windows says that it holds a Windows.
 	windows bool
+}
+
+// name calls the volume for people.
+func (v *volume) name() string {
+	if v.table.Number == 0 {
+		return "volume"
+	}
+	return fmt.Sprintf("partition %d", v.table.Number)
 }
 
 // maxProgram bounds a boot program that is read into memory.

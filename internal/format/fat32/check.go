@@ -15,6 +15,7 @@ const (
 	CheckFAT       = "fat"       // the copies of the FAT, and its first two entries
 	CheckDirectory = "directory" // entries of directories
 	CheckClusters  = "clusters"  // chains: cut, crossed, too short, lost
+	CheckFree      = "free"      // FSInfo's count of free clusters, which is a hint
 	CheckState     = "state"     // marked as not dismounted cleanly
 )
 
@@ -155,7 +156,10 @@ func (c *checker) fsInfo(sector, backup int64) error {
 		return err
 	}
 	if free != c.free {
+		step := c.step
+		c.step = CheckFree
 		c.bad(off+0x1E8, "FSInfo counts %d free clusters, the FAT %d", free, c.free)
+		c.step = step
 	}
 	return nil
 }
