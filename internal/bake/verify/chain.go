@@ -2,11 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
-	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
@@ -191,7 +191,7 @@ func (c *checker) sameFile(v *volume, path string, w *volume, source string) {
 // which need not start anything.
 func (c *checker) store(v *volume, firmware boot.Firmware, path string) int {
 	at := v.at(windowsPath(path))
-	s, err := bootstore.Read(v.read, path)
+	s, err := volumes.ReadStore(v.read, path)
 	if err != nil {
 		c.foundAt(Error, "boot-store", at, err)
 		return 1
@@ -246,17 +246,13 @@ func (c *checker) inVHD(v *volume, path string) *checker {
 
 // holder finds the partition of a device's identifiers, in the disk's list.
 func (c *checker) holder(p bcd.Partition) (*volume, error) {
-	i, err := bootstore.Find(c.identity, c.tables(), p)
+	d := volumes.Disk{Identity: &c.identity}
+	for _, v := range c.volumes {
+		d.Volumes = append(d.Volumes, &volumes.Volume{Partition: v.table})
+	}
+	found, err := d.Find(p)
 	if err != nil {
 		return nil, err
 	}
-	return c.volumes[i], nil
-}
-
-func (c *checker) tables() []disk.Partition {
-	list := make([]disk.Partition, len(c.volumes))
-	for i, v := range c.volumes {
-		list[i] = v.table
-	}
-	return list
+	return c.volumes[slices.Index(d.Volumes, found)], nil
 }

@@ -3,7 +3,7 @@ package verify
 import (
 	"errors"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
@@ -83,7 +83,7 @@ func (c *checker) clean(v *volume, path string, data []byte) []error {
 	if len(problems) != 1 || !errors.Is(problems[0], regf.ErrDirty) {
 		return problems
 	}
-	logs, err := bootstore.Logs(v.read, path, maxHive)
+	logs, err := volumes.ReadLogs(v.read, path, maxHive)
 	if err != nil {
 		return []error{err}
 	}

@@ -45,21 +45,16 @@ func (v *volume) lookup(path string) (*ntfs.File, error) {
 	case v.ntfs != nil:
 		return v.ntfs.Lookup(path)
 	case v.fat != nil:
-		f, err := v.fat.Lookup(path)
-		switch {
-		case err != nil:
+		content, dir, err := v.fat.Lookup(path)
+		if err != nil {
 			return nil, err
-		case f == nil:
-			return &ntfs.File{Dir: true}, nil
-		case f.Size() == 0:
-			return &ntfs.File{Plain: true}, nil
 		}
-		return &ntfs.File{Content: f, Plain: true}, nil
+		return &ntfs.File{Dir: dir, Content: content, Plain: true}, nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-// read is a bootstore.Reader.
+// read is what volumes.ReadStore reads with.
 func (v *volume) read(path string, limit int64) ([]byte, error) {
 	f, err := v.lookup(path)
 	if err != nil {
