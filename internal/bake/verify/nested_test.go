@@ -8,72 +8,55 @@ import (
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/verify"
-	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
-	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
-	"github.com/winbake/packer-plugin-winbake/internal/standin"
-	"github.com/winbake/packer-plugin-winbake/internal/tree"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
 
-// nestedDisk is a disk that starts the Windows in a VHD on it.
-func nestedDisk(t *testing.T) string {
+// nativeDisk is a stick that starts the Windows in a virtual disk on it.
+func nativeDisk(t *testing.T, firmware layout.Firmware, file string) string {
 	t.Helper()
-	windows, err := standin.Windows(standin.Options{Files: 20})
+	dir, err := media()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := layout.New(layout.Spec{Size: 1 << 30, Firmware: layout.BIOS, Label: "Stick", Seed: []byte("stick")})
+	c := bake.Config{
+		Size: 2 << 30, Firmware: firmware, Formats: []bake.Format{bake.Raw}, Media: dir, Image: "ServerStandardCore", Name: "stick", Label: "Windows", Tool: "winbake test",
+		OutputDir: filepath.Join(t.TempDir(), "out"), NoChecksums: true,
+		Native: &bake.NativeBoot{File: file, Size: 640 * mib, Label: "Stick", Overrides: map[bake.Rule]string{}},
+	}
+	for _, rule := range bake.Rules {
+		c.Native.Overrides[rule] = "a test"
+	}
+	r, err := bake.Run(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer := tree.New(windows.Now)
-	volume := bcd.MBRPartition(d.Signature, uint64(d.Find(layout.Windows).Offset))
-	o := boot.Options{Firmware: boot.BIOS, System: volume, OS: boot.InVHD(volume, `\windows.vhd`)}
-	o.LoaderID, o.ResumeID = boot.IDs([]byte("stick"))
-	if err := boot.Install(windows, outer, o); err != nil {
-		t.Fatal(err)
-	}
-	inner, err := tree.OpenHostFile(disks(bakeDisk(t, layout.Both, false, bake.VHDDynamic))[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := outer.WriteFile("windows.vhd", inner); err != nil {
-		t.Fatal(err)
-	}
-	records := bootcode.Own()
-	plan, err := d.Plan(layout.Contents{Windows: outer, MBR: records.MBR.Code, NTFS: records.NTFS.Code, FAT32: records.FAT32.Code})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "stick.raw")
-	f, err := image.Create(path, plan.Disk.Spec.Size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := image.Write(t.Context(), plan, func(int64) {}, f); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return r.Files[0]
 }
 
 // TestNested looks into a virtual disk that the boot configuration names.
 func TestNested(t *testing.T) {
-	path := nestedDisk(t)
-	f := run(t, path, verify.Options{})
-	clean(t, f)
-	if !slices.ContainsFunc(f.Checked, func(s string) bool { return strings.HasPrefix(s, `partition 1, \windows.vhd: partition 2: hives`) }) {
-		t.Errorf("not looked into: %s", f.Checked)
-	}
-	s := openScene(t, path)
-	at := s.ntfs(1).content("windows.vhd")
-	f = verify.Disk(flipped{s.r, at + 28, 1}, s.size, "stick")
-	expect(t, f, "container")
-	if f.Findings[0].Where.Disk != `partition 1, \windows.vhd` {
-		t.Errorf("%+v", f.Findings[0].Where)
+	for firmware, file := range map[layout.Firmware]string{layout.BIOS: "hyperv.vhd", layout.UEFI: "hyperv.vhdx", layout.Both: "hyperv.vhd"} {
+		path := nativeDisk(t, firmware, file)
+		f := run(t, path, verify.Options{})
+		clean(t, f)
+		looked := slices.ContainsFunc(f.Checked, func(s string) bool {
+			return strings.Contains(s, `\`+file+": partition ") && strings.HasSuffix(s, "hives")
+		})
+		if !looked {
+			t.Errorf("not looked into: %s", strings.Join(f.Checked, "; "))
+		}
+		if firmware != layout.BIOS {
+			continue
+		}
+		// The first cluster of the virtual disk is its MBR.
+		s := openScene(t, path)
+		at := s.ntfs(1).content(file)
+		f = verify.Disk(flipped{s.r, at + 510, 1}, s.size, "stick")
+		expect(t, f, "mbr")
+		if f.Findings[0].Where.Disk != `partition 1, \`+file {
+			t.Errorf("%+v", f.Findings[0].Where)
+		}
 	}
 }
 
