@@ -15,7 +15,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/version"
 )
 
-// Exit codes, as docs/audit.md has them.
+// Exit codes, as docs/audit.md and docs/verify.md have them.
 const (
 	exitOK         = 0
 	exitFindings   = 1
