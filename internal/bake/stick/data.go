@@ -161,8 +161,9 @@ func (w *writer) fill(p []byte, off int64) error {
 	return fault.In(w.image.Path, err)
 }
 
-// zeroGaps has the disk read as zeros where an image without a map has nothing: by itself, if it can. Else
-// it is read, which sticks do many times faster than they write, and written where there is something.
+// zeroGaps has the disk read as zeros where an image without a map has nothing. It is read, which sticks
+// do many times faster than they write, and written where there is something. (The kernel's BLKZEROOUT is no
+// help: few sticks can do it, and a loop device takes room for all of it.)
 func (w *writer) zeroGaps() error {
 	var total, done int64
 	for _, g := range w.gaps {
@@ -174,39 +175,32 @@ func (w *writer) zeroGaps() error {
 	w.progress.Stage("Clearing what the image leaves empty")
 	buf, zeros := memory(chunkSize), memory(chunkSize)
 	for _, g := range w.gaps {
-		err := w.steps(g, func(off, n int64) error {
-			if err := w.device.target.Zero(off, n); !errors.Is(err, errors.ErrUnsupported) {
-				return err
+		for off := g.Offset; off < g.End(); {
+			n := min(g.End(), (off/chunkSize+1)*chunkSize) - off
+			if err := w.zero(off, buf[:n], zeros[:n]); err != nil {
+				return w.explain(err)
 			}
-			return w.zeroByHand(bmap.Range{Offset: off, Length: n}, buf, zeros)
-		})
-		if err != nil {
-			return w.explain(err)
+			off += n
+			done += n
+			w.progress.Advance(done, total)
 		}
-		done += g.Length
-		w.progress.Advance(done, total)
 	}
 	return nil
 }
 
-func (w *writer) zeroByHand(r bmap.Range, buf, zeros []byte) error {
-	for off := r.Offset; off < r.End(); {
-		if err := w.ctx.Err(); err != nil {
-			return err
-		}
-		n := min(r.End(), (off/chunkSize+1)*chunkSize) - off
-		if k, err := w.device.target.ReadAt(buf[:n], off); int64(k) < n {
-			return fmt.Errorf("reading at %d: %w", off, err)
-		}
-		if !isZero(buf[:n]) {
-			if err := w.write(zeros[:n], off); err != nil {
-				return err
-			}
-			w.sums = append(w.sums, written{bmap.Range{Offset: off, Length: n}, sha256.Sum256(zeros[:n])})
-		}
-		off += n
+// zero writes zeros where the disk has something else; buf is as long.
+func (w *writer) zero(off int64, buf, zeros []byte) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
 	}
-	return nil
+	if n, err := w.device.target.ReadAt(buf, off); n < len(buf) {
+		return fmt.Errorf("reading at %d: %w", off, err)
+	}
+	if isZero(buf) {
+		return nil
+	}
+	w.sums = append(w.sums, written{bmap.Range{Offset: off, Length: int64(len(zeros))}, sha256.Sum256(zeros)})
+	return w.write(zeros, off)
 }
 
 func isZero(p []byte) bool {

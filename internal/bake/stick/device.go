@@ -37,10 +37,8 @@ type target interface {
 	Sync() error
 	// Drop makes the host forget what it knows of the disk's content.
 	Drop() error
-	// Discard tells the disk that a range is not needed; Zero makes it read as zeros without sending
-	// them. Both are errors.ErrUnsupported where the disk cannot.
+	// Discard tells the disk that a range is not needed; errors.ErrUnsupported where it cannot be told.
 	Discard(off, n int64) error
-	Zero(off, n int64) error
 	// Present says whether the disk is still there.
 	Present() bool
 	// Reread has the kernel look at the partition table again.
@@ -77,7 +75,7 @@ func (d *Device) explain(err error) error {
 	case !d.target.Present(), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO):
 		return fault.In(d.Path, &gone{"the stick is gone: it was pulled out, or it failed; " + unfinished, err})
 	case errors.Is(err, syscall.EIO), errors.Is(err, io.ErrShortWrite):
-		return fault.In(d.Path, &gone{"the stick does not take what is written: it is worn out, or has a bad contact; " + unfinished, err})
+		return fault.In(d.Path, &gone{"the stick does not write and read as it should: it is worn out, or has a bad contact; " + unfinished, err})
 	case errors.Is(err, syscall.ENOSPC):
 		return fault.In(d.Path, &gone{"the stick has less room than it says; " + unfinished, err})
 	}

@@ -100,21 +100,11 @@ func (b *blockDevice) dir() string {
 func (b *blockDevice) Drop() error { return ioctl(b.File, unix.BLKFLSBUF, nil) }
 
 func (b *blockDevice) Discard(off, n int64) error {
-	return b.ranged("queue/discard_max_bytes", unix.BLKDISCARD, off, n)
-}
-
-// Zero is only for disks that do it themselves: the kernel would send the zeros otherwise.
-func (b *blockDevice) Zero(off, n int64) error {
-	return b.ranged("queue/write_zeroes_max_bytes", unix.BLKZEROOUT, off, n)
-}
-
-// ranged does an ioctl for a range, if the attribute of the disk's queue is not 0.
-func (b *blockDevice) ranged(attribute string, request uintptr, off, n int64) error {
-	if number(b.dir(), attribute) == 0 {
+	if number(b.dir(), "queue/discard_max_bytes") == 0 {
 		return errors.ErrUnsupported
 	}
 	r := [2]uint64{uint64(off), uint64(n)}
-	return ioctl(b.File, request, unsafe.Pointer(&r))
+	return ioctl(b.File, unix.BLKDISCARD, unsafe.Pointer(&r))
 }
 
 func (b *blockDevice) Present() bool {

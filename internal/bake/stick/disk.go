@@ -9,7 +9,6 @@ package stick
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -198,7 +197,3 @@ func offer(disks []Disk, allow Allow) string {
 	}
 	return "These could be meant:\n  " + strings.Join(all, "\n  ")
 }
-
-// errUnsupported is what systems say whose disks the package does not know.
-var errUnsupported = errors.New("winbake writes USB sticks on Linux only; here, write the raw image with Rufus (in DD mode), " +
-	"with dd, or with bmaptool and the .bmap file beside it")

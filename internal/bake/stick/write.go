@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"unsafe"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -48,8 +49,8 @@ const (
 	// edge is how much of both ends is cleared first, with whatever was known of the disk: partition
 	// tables, a GPT's second copy, the marks of RAID, LVM and file systems. The first edge is written last.
 	edge = 1 << 20
-	// zeroStep is how much a disk zeroes or discards before ctx is looked at again.
-	zeroStep = 1 << 30
+	// discardStep is how much a disk discards before ctx is looked at again.
+	discardStep = 1 << 30
 )
 
 // Write writes an image to the disk. What the image's map leaves out, the disk keeps; without a map it
@@ -64,7 +65,7 @@ func (d *Device) Write(ctx context.Context, i *Image, o Options, p Progress) (*R
 	}
 	patches, err := disk.Refit(i, i.Size, d.Size, d.Sector)
 	if err != nil {
-		return nil, fault.In(i.Path, err)
+		return nil, fault.In(d.Path+" is not written", fault.In(i.Path, err))
 	}
 	w := &writer{ctx: ctx, device: d, image: i, options: o, progress: p, patches: patches}
 	w.head = memory(int(min(edge, (i.Size+d.Sector-1)/d.Sector*d.Sector)))
@@ -130,7 +131,7 @@ func (w *writer) discard() error {
 		return nil
 	}
 	w.progress.Stage("Discarding what " + w.device.Path + " holds")
-	err := w.steps(bmap.Range{Length: w.device.Size}, w.device.target.Discard)
+	err := w.discardAll()
 	if errors.Is(err, errors.ErrUnsupported) {
 		w.progress.Note("The disk cannot discard. Where the image has nothing, it keeps what it held before.")
 		return nil
@@ -138,17 +139,14 @@ func (w *writer) discard() error {
 	return w.explain(err)
 }
 
-// steps does something for a range, piece by piece.
-func (w *writer) steps(r bmap.Range, do func(off, n int64) error) error {
-	for off := r.Offset; off < r.End(); {
+func (w *writer) discardAll() error {
+	for off := int64(0); off < w.device.Size; off += discardStep {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		n := min(zeroStep, r.End()-off)
-		if err := do(off, n); err != nil {
+		if err := w.device.target.Discard(off, min(discardStep, w.device.Size-off)); err != nil {
 			return err
 		}
-		off += n
 	}
 	return nil
 }
@@ -170,7 +168,7 @@ func (w *writer) write(p []byte, off int64) error {
 	n, err := w.device.target.WriteAt(p, off)
 	w.result.Written += int64(n)
 	if err == nil && n < len(p) {
-		err = fmt.Errorf("%d of %d bytes were written", n, len(p))
+		err = fmt.Errorf("%d of %d bytes were written: %w", n, len(p), io.ErrShortWrite)
 	}
 	if err != nil {
 		return w.explain(fmt.Errorf("writing at %d: %w", off, err))
