@@ -14,19 +14,18 @@ const maxRegion = 1 << 20
 // Regions lists the pieces of metadata.
 func (p *Plan) Regions() []volume.Run { return p.regions }
 
-// listRegions is the reserved sectors, the directories, and both FATs in pieces. Their unused part is
-// written, too: a stick that only gets what the image holds has something else there before.
+// listRegions is the reserved sectors, the directories, and the used part of both FATs in pieces.
 func (p *Plan) listRegions() []volume.Run {
 	start := reservedSectors * p.g.sector
 	regions := []volume.Run{{Offset: 0, Length: start}}
 	for _, d := range p.dirs {
 		regions = append(regions, volume.Run{Offset: p.offset(d.first), Length: d.clusters * p.g.cluster})
 	}
-	length := p.g.fatSectors * p.g.sector
+	used := (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector
 	for fat := range int64(fatCount) {
-		base := start + fat*length
-		for off := int64(0); off < length; off += maxRegion {
-			regions = append(regions, volume.Run{Offset: base + off, Length: min(length-off, maxRegion)})
+		base := start + fat*p.g.fatSectors*p.g.sector
+		for off := int64(0); off < used; off += maxRegion {
+			regions = append(regions, volume.Run{Offset: base + off, Length: min(used-off, maxRegion)})
 		}
 	}
 	return regions
