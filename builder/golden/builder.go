@@ -54,10 +54,11 @@ func (b *Builder) ConfigSpec() hcldec.ObjectSpec {
 // Prepare checks the configuration. It returns the names of the variables that provisioners and
 // post-processors find in "build".
 func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error) {
-	if err := b.config.Prepare(raws...); err != nil {
-		return nil, nil, err
+	warnings, err = b.config.Prepare(raws...)
+	if err != nil {
+		return nil, warnings, err
 	}
-	return generatedNames, b.decision(), nil
+	return generatedNames, append(warnings, b.decision()...), nil
 }
 
 // decision tells, as "packer validate" shows it, what becomes of the recovery environment and why.
@@ -80,7 +81,7 @@ func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook)
 	}
 	report := progress.New(ui)
 	c.Progress = report
-	run := &run{config: c, settings: items, report: report, engine: b.new(c)}
+	run := &run{config: c, medium: &b.config.Medium, settings: items, report: report, start: b.new}
 
 	state := new(multistep.BasicStateBag)
 	state.Put("hook", hook)

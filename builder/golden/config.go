@@ -4,7 +4,6 @@
 package golden
 
 import (
-	"encoding/hex"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/builder/bytesize"
+	"github.com/winbake/packer-plugin-winbake/builder/medium"
 	"github.com/winbake/packer-plugin-winbake/builder/settings"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
@@ -26,7 +26,7 @@ import (
 // Config is the whole configuration of a winbake-golden source.
 type Config struct {
 	common.PackerConfig `mapstructure:",squash"`
-	MediaConfig         `mapstructure:",squash"`
+	Medium              medium.Config `mapstructure:",squash"`
 	DiskConfig          `mapstructure:",squash"`
 	OutputConfig        `mapstructure:",squash"`
 	RecordConfig        `mapstructure:",squash"`
@@ -35,27 +35,6 @@ type Config struct {
 	WinRE *WinREConfig `mapstructure:"winre"`
 
 	ctx interpolate.Context
-}
-
-// Which Windows the image is made from.
-type MediaConfig struct {
-	// What Windows comes from: an ISO with `sources/install.wim` or `install.esd`, as Microsoft offers it, a
-	// folder that holds these or `install.swm`, such as a mounted or unpacked ISO, a WIM file (`.wim`, `.esd`,
-	// or the first `.swm` of several), or a disk that Windows is on, such as one that an earlier bake made: a
-	// raw disk (`.raw`, `.img`, `.bin`, `.dd`), a VHD, VHDX or qcow2 image, or an NTFS volume without a disk
-	// around it. What a file is, is told by its content. The WIM in an ISO is read where it is; nothing is
-	// unpacked. A local path; relative paths start where Packer runs.
-	Media string `mapstructure:"media" required:"true"`
-	// Which image of the media: its edition (`ServerStandardCore`), its name
-	// (`Windows Server 2022 SERVERSTANDARDCORE`) or its index (`2`). Of a disk, the images are its
-	// volumes with Windows, and the label of the volume will do, too. One that does not exist is
-	// answered with a list of those that do. May be left out where there is only one.
-	Image string `mapstructure:"image"`
-	// What the ISO, WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
-	// prefix; of a split WIM, all parts one after the other. The bake fails, and leaves no image, when it does
-	// not. `none`, or leaving it out,
-	// checks nothing; the manifest records the hash in any case.
-	MediaChecksum string `mapstructure:"media_checksum"`
 }
 
 // What the disk is like.
@@ -136,24 +115,25 @@ type RecordConfig struct {
 	Seed string `mapstructure:"seed"`
 }
 
-// Prepare reads the configuration, fills in defaults, and returns every mistake at once. It looks
-// at nothing outside of the configuration.
-func (c *Config) Prepare(raws ...any) error {
-	err := config.Decode(c, &config.DecodeOpts{
+// Prepare reads the configuration, fills in defaults, and returns warnings and every mistake at once. It
+// looks at nothing outside of the configuration, but for the checksums that iso_checksum = "file:..." names.
+func (c *Config) Prepare(raws ...any) (warnings []string, err error) {
+	err = config.Decode(c, &config.DecodeOpts{
 		PluginType:         BuilderID,
 		Interpolate:        true,
 		InterpolateContext: &c.ctx,
 	}, raws...)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	warnings = c.Medium.Prepare(&c.ctx)
 	_, problems := c.engine()
 	_, more := c.Settings.Items()
 	problems = append(problems, more...)
 	if len(problems) == 0 {
-		return nil
+		return warnings, nil
 	}
-	return &packersdk.MultiError{Errors: problems}
+	return warnings, &packersdk.MultiError{Errors: problems}
 }
 
 // engine returns the configuration as the engine takes it, and every mistake in it.
@@ -161,7 +141,7 @@ func (c *Config) engine() (bake.Config, []error) {
 	b := bake.Config{Force: c.PackerForce, Tool: "winbake " + version.PluginVersion.String()}
 	var problems []error
 	for _, prepare := range []func(*bake.Config) []error{
-		c.MediaConfig.prepare,
+		c.Medium.Engine,
 		c.DiskConfig.prepare,
 		func(b *bake.Config) []error { return c.OutputConfig.prepare(c.PackerBuildName, b) },
 		c.RecordConfig.prepare,
@@ -196,38 +176,6 @@ func news(known, problems []error) []error {
 func field(err error) string {
 	name, _, _ := strings.Cut(err.Error(), ":")
 	return name
-}
-
-var url = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
-
-func (c *MediaConfig) prepare(b *bake.Config) (problems []error) {
-	if url.MatchString(c.Media) {
-		problems = append(problems, fault.Invalidf("media: %q is not a local path; download it first, and give the path of the file", c.Media))
-	}
-	sum, err := parseSHA256(c.MediaChecksum)
-	if err != nil {
-		problems = append(problems, fault.In("media_checksum", err))
-	}
-	b.Media, b.Image, b.MediaSHA256 = c.Media, c.Image, sum
-	return problems
-}
-
-// parseSHA256 returns the digest in lower-case hexadecimal, or "" where none is wanted.
-func parseSHA256(text string) (string, error) {
-	if text == "" || text == "none" {
-		return "", nil
-	}
-	digits := strings.ToLower(text)
-	if kind, rest, ok := strings.Cut(digits, ":"); ok {
-		if kind != "sha256" {
-			return "", fault.Invalidf("%q is not a kind of checksum that is supported; give \"sha256:\" and 64 hexadecimal digits", text)
-		}
-		digits = rest
-	}
-	if sum, err := hex.DecodeString(digits); err != nil || len(sum) != 32 {
-		return "", fault.Invalidf("%q is not a SHA-256; give \"sha256:\" and 64 hexadecimal digits", text)
-	}
-	return digits, nil
 }
 
 func (c *DiskConfig) prepare(b *bake.Config) (problems []error) {

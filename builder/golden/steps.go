@@ -9,6 +9,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/packerbuilderdata"
 
+	"github.com/winbake/packer-plugin-winbake/builder/medium"
 	"github.com/winbake/packer-plugin-winbake/builder/offline"
 	"github.com/winbake/packer-plugin-winbake/builder/outdir"
 	"github.com/winbake/packer-plugin-winbake/builder/progress"
@@ -19,7 +20,10 @@ import (
 // run is one Run of the builder: what its steps share.
 type run struct {
 	config bake.Config
+	medium *medium.Config
 	report *progress.Reporter
+	// start makes the engine, once the media are on this machine; engine is there from StepOpenMedia on.
+	start  func(bake.Config) engine
 	engine engine
 	// settings are the edits that the source itself asks for.
 	settings []edit.Item
@@ -33,8 +37,9 @@ type run struct {
 
 // steps are the stages of the bake. Packer shows the names of the types.
 func (r *run) steps() []multistep.Step {
-	return []multistep.Step{
-		&StepOutputDirectory{run: r},
+	steps := []multistep.Step{&StepOutputDirectory{run: r}}
+	steps = append(steps, r.medium.Steps(&r.config)...)
+	return append(steps,
 		&StepOpenMedia{run: r},
 		&StepLoadTree{run: r},
 		&StepConnect{run: r},
@@ -47,7 +52,7 @@ func (r *run) steps() []multistep.Step {
 		&StepWrite{run: r},
 		&StepVerify{run: r},
 		&StepPublish{run: r},
-	}
+	)
 }
 
 // act turns the outcome of a stage into what Packer's runner understands. A stage that ended because
@@ -95,8 +100,11 @@ func (s *StepOutputDirectory) Cleanup(state multistep.StateBag) {
 // StepOpenMedia opens the install media and finds the image in them.
 type StepOpenMedia struct{ run *run }
 
-// Run opens the media.
+// Run starts the engine, unless the step is repeated, and opens the media.
 func (s *StepOpenMedia) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if s.run.engine == nil {
+		s.run.engine = s.run.start(s.run.config)
+	}
 	return act(ctx, state, s.run.engine.OpenMedia(ctx))
 }
 
