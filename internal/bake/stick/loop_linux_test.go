@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,11 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
@@ -32,7 +29,7 @@ import (
 // newLoop makes a loop device of a file.
 func newLoop(t *testing.T, file string, options ...string) string {
 	t.Helper()
-	oracle.Need(t, "losetup")
+	oracle.Need(t, "losetup", "partx", "mkfs.ext4")
 	if os.Getuid() != 0 {
 		oracle.Missing(t, "loop devices take root")
 	}
@@ -128,7 +125,6 @@ func TestLarge(t *testing.T) {
 
 // TestRefusedDisksStay hashes disks that are refused before and after.
 func TestRefusedDisksStay(t *testing.T) {
-	oracle.Need(t, "mkfs.ext4")
 	im := open(t, newImage(t, true, true))
 	for name, test := range map[string]struct {
 		size    int64
@@ -278,12 +274,11 @@ func TestBaked(t *testing.T) {
 	for _, firmware := range []layout.Firmware{layout.Both, layout.UEFI, layout.BIOS} {
 		r, err := bake.Run(t.Context(), bake.Config{
 			Media: media, Image: "ServerStandardCore", Size: 640 * mib, Firmware: firmware, Formats: []bake.Format{bake.Raw},
-			OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true,
+			OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true, BlockMap: true,
 		}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeMap(t, r.Files[0])
 		backing := filepath.Join(t.TempDir(), "backing")
 		const size = 700 * mib
 		if err := os.WriteFile(backing, bytes.Repeat([]byte{0xA5, 0x5A, 0xFF}, size/3), 0o644); err != nil {
@@ -326,32 +321,12 @@ func judgeVolumes(t *testing.T, path string, partitions []bake.PartitionInfo) {
 // mountedPartition refuses a disk of which a partition is mounted.
 func mountedPartition(t *testing.T, loop string) {
 	t.Helper()
+	oracle.Run(t, "partx", "--update", loop) // some kernels read no MBR
+	t.Cleanup(func() { oracle.Run(t, "partx", "--delete", loop) })
 	oracle.Run(t, "mkfs.ext4", "-q", "-F", loop+"p1")
 	mountDevice(t, loop+"p1")
 	_, err := Find(loop, Allow{Loop: true})
 	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), loop+"p1 is mounted at") {
 		t.Error(err)
-	}
-}
-
-func writeMap(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	const size = 640 * mib
-	var ranges []bmap.Range
-	for e := range image.Extents(f, size) {
-		ranges = append(ranges, bmap.Range(e))
-	}
-	m, err := bmap.Create(context.Background(), f, size, slices.Values(ranges), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := m.Marshal()
-	if err := errors.Join(err, os.WriteFile(path+bmap.Suffix, b, 0o644)); err != nil {
-		t.Fatal(err)
 	}
 }
