@@ -60,7 +60,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		Version:   version.PluginVersion.FormattedVersion(),
 		Writer:    stdout,
 		ErrWriter: stderr,
-		Commands:  []*cli.Command{auditCommand(stdout)},
+		Commands:  []*cli.Command{auditCommand(stdout), usbCommand(stdout, stderr)},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Len() > 0 {
 				return usagef("there is no command %q", c.Args().First())

@@ -96,11 +96,11 @@ func (d *Disk) Refusal(allow Allow) error {
 	case d.ReadOnly:
 		return fault.Invalidf("%s is not written: it is read-only; look for a switch on it", d.Path)
 	case d.Loop && !allow.Loop:
-		return fault.Invalidf("%s is not written: it is a loop device; set allow_loop if that is what you want", d.Path)
+		return fault.Invalidf("%s is not written: it is a loop device; allow_loop (--allow-loop) permits that", d.Path)
 	case !d.Loop && !allow.Fixed && !d.USB:
-		return fault.Invalidf("%s is not written: it is not on USB (%s); set allow_fixed if that is what you want", d.Path, d)
+		return fault.Invalidf("%s is not written: it is not on USB (%s); allow_fixed (--allow-fixed) permits that", d.Path, d)
 	case !d.Loop && !allow.Fixed && !d.Removable:
-		return fault.Invalidf("%s is not written: it is on USB, but no removable medium, like an external disk (%s); set allow_fixed if that is what you want", d.Path, d)
+		return fault.Invalidf("%s is not written: it is on USB, but no removable medium, like an external disk (%s); allow_fixed (--allow-fixed) permits that", d.Path, d)
 	case d.Name() == "":
 		return fault.Invalidf("%s is not written: it has no serial number and no name in /dev/disk/by-id to confirm it with", d.Path)
 	}
@@ -125,7 +125,7 @@ func CheckSelector(selector string, allow Allow) error {
 	case allow.Loop && strings.HasPrefix(selector, "/dev/loop"):
 		return nil
 	case strings.HasPrefix(selector, "/dev/loop"):
-		return fault.Invalidf("%s is a loop device; set allow_loop if that is what you want", selector)
+		return fault.Invalidf("%s is a loop device; allow_loop (--allow-loop) permits that", selector)
 	}
 	return nil
 }

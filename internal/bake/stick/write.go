@@ -60,7 +60,7 @@ const (
 //
 // An image that does not suit, or has no partition table, is refused before anything is written.
 func (d *Device) Write(ctx context.Context, i *Image, o Options, p Progress) (*Result, error) {
-	if err := d.refuseImage(i); err != nil {
+	if err := d.suits(i); err != nil {
 		return nil, err
 	}
 	patches, err := disk.Refit(i, i.Size, d.Size, d.Sector)
@@ -73,7 +73,8 @@ func (d *Device) Write(ctx context.Context, i *Image, o Options, p Progress) (*R
 	return &w.result, err
 }
 
-func (d *Device) refuseImage(i *Image) error {
+// suits says why an image cannot go to the disk, or returns nil.
+func (d *Disk) suits(i *Image) error {
 	if err := d.refuseOwnFile(i.Path); err != nil {
 		return err
 	}
