@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // host is where the kernel shows its disks; tests have their own.
@@ -224,7 +225,15 @@ func text(dir, name string) string {
 	return clean(b)
 }
 
-func clean(b []byte) string { return strings.TrimSpace(strings.Trim(string(b), "\x00")) }
+// clean leaves out what moves a terminal's cursor: the disk says what it wants.
+func clean(b []byte) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, string(b)))
+}
 
 func firstText(paths ...string) string {
 	for _, p := range paths {

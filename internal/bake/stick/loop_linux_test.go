@@ -265,47 +265,73 @@ func TestShrinks(t *testing.T) {
 }
 
 // TestBaked writes baked disks to a disk full of something else, by their block maps. Where the map has
-// nothing the old bytes stay, and the judges still find whole file systems.
+// nothing the old bytes stay, and the judges still find whole file systems, also inside of virtual disks.
 func TestBaked(t *testing.T) {
 	media := t.TempDir()
 	if err := standin.Media(t.Context(), media, standin.Options{Files: 50}); err != nil {
 		t.Fatal(err)
 	}
-	for _, firmware := range []layout.Firmware{layout.Both, layout.UEFI, layout.BIOS} {
-		r, err := bake.Run(t.Context(), bake.Config{
-			Media: media, Image: "ServerStandardCore", Size: 640 * mib, Firmware: firmware, Formats: []bake.Format{bake.Raw},
+	for _, test := range []struct {
+		firmware layout.Firmware
+		file     string // of the virtual disk, if Windows is to be on one
+	}{{layout.Both, ""}, {layout.UEFI, ""}, {layout.BIOS, "hvsOS.vhd"}, {layout.Both, "hvsOS.vhdx"}} {
+		c := bake.Config{
+			Media: media, Image: "ServerStandardCore", Size: 640 * mib, Firmware: test.firmware, Formats: []bake.Format{bake.Raw},
 			OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true, BlockMap: true,
-		}, nil)
+		}
+		if test.file != "" {
+			c.Size = 1100 * mib
+			c.Native = &bake.NativeBoot{File: test.file, Size: 640 * mib, Overrides: map[bake.Rule]string{
+				bake.RuleDiskSize: "a test", bake.RuleVirtualSize: "a test",
+			}}
+		}
+		r, err := bake.Run(t.Context(), c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		backing := filepath.Join(t.TempDir(), "backing")
-		const size = 700 * mib
-		if err := os.WriteFile(backing, bytes.Repeat([]byte{0xA5, 0x5A, 0xFF}, size/3), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(backing, size); err != nil {
-			t.Fatal(err)
-		}
+		backing := garbage(t, c.Size+60*mib)
 		loop := newLoop(t, backing, "--partscan")
 		d := openLoop(t, loop)
-		if _, err := d.Write(context.Background(), open(t, r.Files[0]), Options{Verify: true}, &listener{}); err != nil {
+		w, err := d.Write(context.Background(), open(t, r.Files[0]), Options{Verify: true}, &listener{})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if note := d.Finish(true); note != "" {
 			t.Error(note)
 		}
 		d.Close()
-		table := oracle.JudgeDisk(t, loop)
-		judgeVolumes(t, backing, r.Manifest.Disk.Partitions)
-		if firmware == layout.Both && len(table.Partitions) > 0 {
+		t.Logf("%s %s: %+v", test.firmware, test.file, w)
+		if w.Written > 100*mib {
+			t.Errorf("%d bytes were written", w.Written)
+		}
+		oracle.JudgeDisk(t, loop)
+		judgeVolumes(t, backing, r.Manifest.Disk.Partitions, test.file)
+		if test.firmware == layout.Both && test.file == "" {
 			mountedPartition(t, loop)
 		}
 	}
 }
 
-// judgeVolumes asks the judges of both file systems.
-func judgeVolumes(t *testing.T, path string, partitions []bake.PartitionInfo) {
+// garbage makes a file without zeros.
+func garbage(t *testing.T, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backing")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	block := bytes.Repeat([]byte{0xA5, 0x5A, 0xFF, 0x01}, mib/4)
+	for off := int64(0); off < size; off += mib {
+		if _, err := f.Write(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// judgeVolumes asks the judges of both file systems, also of the one on the virtual disk in a file.
+func judgeVolumes(t *testing.T, path string, partitions []bake.PartitionInfo, file string) {
 	t.Helper()
 	for _, p := range partitions {
 		v := oracle.Volume{Path: path, Offset: p.Offset, Size: p.Size}
@@ -315,7 +341,22 @@ func judgeVolumes(t *testing.T, path string, partitions []bake.PartitionInfo) {
 		case layout.FAT32:
 			oracle.FsckFAT(t, v)
 		}
+		if p.Role == layout.Host {
+			judgeVirtualDisk(t, v, file)
+		}
 	}
+}
+
+func judgeVirtualDisk(t *testing.T, host oracle.Volume, file string) {
+	t.Helper()
+	oracle.Need(t, "ntfscat", "qemu-img")
+	format := map[string]string{".vhd": "vpc", ".vhdx": "vhdx"}[filepath.Ext(file)]
+	taken := filepath.Join(t.TempDir(), file)
+	if err := os.WriteFile(taken, []byte(oracle.Run(t, "ntfscat", host.File(t), file)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	raw := oracle.QemuImgConvert(t, taken, format, "raw", "")
+	oracle.JudgeNTFS(t, oracle.JudgeDisk(t, raw).Volume(raw, 1))
 }
 
 // mountedPartition refuses a disk of which a partition is mounted.
