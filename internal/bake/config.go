@@ -153,7 +153,7 @@ func (c *Config) Problems() []error {
 	if !slices.Contains(layout.Firmwares, c.Firmware) {
 		add("firmware: %q is not one of %q", c.Firmware, layout.Firmwares)
 	} else if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
-		out = append(out, err)
+		out = append(out, c.aboutStick(err))
 	}
 	if c.BootDevices != "" && c.BootDevices != Explicit && c.BootDevices != Locate {
 		add("boot_devices: %q is not one of %q", c.BootDevices, []BootDevices{Explicit, Locate})

@@ -142,6 +142,14 @@ func (c *Config) nativeProblems() (out []error) {
 	return append(out, n.ruleProblems(c.Size)...)
 }
 
+// aboutStick has an error about "size" be about the stick's, where there is one.
+func (c *Config) aboutStick(err error) error {
+	if c.Native == nil {
+		return err
+	}
+	return fmt.Errorf("usb_%w", err)
+}
+
 // ruleProblems are the rules that are broken without a reason, and reasons for nothing.
 func (n *NativeBoot) ruleProblems(stick int64) (out []error) {
 	broken := n.broken(stick)

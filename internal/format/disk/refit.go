@@ -15,9 +15,6 @@ type Patch struct {
 }
 
 const (
-	gptOtherAt   = 0x20 // of the header: the sector that the other header is in
-	gptLastUseAt = 0x30 // the last sector that partitions may have
-
 	mbrFirstAt = 8 // of an entry
 	mbrCountAt = 12
 )
@@ -82,12 +79,12 @@ func (t *tableReader) refitGPT(mbr []byte, unit, newSize int64) ([]Patch, error)
 	length := (int64(len(entries)) + unit - 1) / unit * unit // of the entries on the disk
 	last := newSize/unit - 1
 	copyAt := last*unit - length
-	if old := int64(le.Uint64(header[gptLastUseAt:])) + 1; copyAt < old*unit {
-		return nil, fault.Corruptf(unit+gptLastUseAt, "the GPT gives partitions the sectors up to %d, of a disk of %d", old-1, t.size/unit)
+	if old := int64(le.Uint64(header[gptLastUs:])) + 1; copyAt < old*unit {
+		return nil, fault.Corruptf(unit+gptLastUs, "the GPT gives partitions the sectors up to %d, of a disk of %d", old-1, t.size/unit)
 	}
 
 	le.PutUint64(header[gptOtherAt:], uint64(last))
-	le.PutUint64(header[gptLastUseAt:], uint64(copyAt/unit-1))
+	le.PutUint64(header[gptLastUs:], uint64(copyAt/unit-1))
 	seal(header)
 	backup := bytes.Clone(header)
 	le.PutUint64(backup[gptSelfAt:], uint64(last))

@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"context"
@@ -11,7 +11,9 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/winbake/packer-plugin-winbake/builder/medium"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
@@ -96,19 +98,29 @@ func (h hook) Run(_ context.Context, name string, _ packersdk.Ui, c packersdk.Co
 	return h(c)
 }
 
-// bakeWith runs the builder on a fake engine.
+const builderID = "winbake.test"
+
+// jobWith is a job on a fake engine.
+func jobWith(f *fake, out string) *Job {
+	media := &medium.Config{Media: "install.wim"}
+	media.Prepare(nil)
+	return &Job{
+		BuilderID: builderID, Medium: media, Ready: TryOut,
+		Config: bake.Config{Media: "install.wim", OutputDir: out, Name: "ws2022", Firmware: layout.BIOS, Formats: []bake.Format{bake.Raw}},
+		Start: func(c bake.Config) Engine {
+			f.config = c
+			return f
+		},
+	}
+}
+
+// bakeWith runs a job on a fake engine.
 func bakeWith(t *testing.T, ctx context.Context, f *fake, h hook) (packersdk.Artifact, *quiet, string, error) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	b := &Builder{start: func(c bake.Config) engine {
-		f.config = c
-		return f
-	}}
-	if _, _, err := b.Prepare(attributes(map[string]any{"output_directory": out})); err != nil {
-		t.Fatal(err)
-	}
+	job := jobWith(f, out)
 	ui := &quiet{}
-	artifact, err := b.Run(ctx, ui, h)
+	artifact, err := job.Run(ctx, ui, h)
 	return artifact, ui, out, err
 }
 
@@ -138,7 +150,7 @@ func TestRun(t *testing.T) {
 	if !ok || data["Edition"] != "ServerStandard" || data["Languages"] != "en-US,de-DE" {
 		t.Errorf("generated data %v", data)
 	}
-	for _, name := range generatedNames {
+	for _, name := range GeneratedNames {
 		if _, ok := data[name].(string); !ok {
 			t.Errorf("build.%s is %v", name, data[name])
 		}
@@ -205,15 +217,10 @@ func TestOutputDirectoryNotEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &fake{}
-	b := &Builder{start: func(c bake.Config) engine {
-		f.config = c
-		return f
-	}}
 	for _, force := range []bool{false, true} {
-		if _, _, err := b.Prepare(attributes(map[string]any{"output_directory": out, "packer_force": force})); err != nil {
-			t.Fatal(err)
-		}
-		_, err := b.Run(t.Context(), &quiet{}, hook(nil))
+		job := jobWith(f, out)
+		job.Config.Force = force
+		_, err := job.Run(t.Context(), &quiet{}, hook(nil))
 		if force != (err == nil) || !force && len(f.calls) > 0 {
 			t.Errorf("force %v: %v, calls %s", force, err, f.calls)
 		}

@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"crypto/sha256"
@@ -32,6 +32,7 @@ const (
 
 // Artifact is a finished image with its records. It implements packersdk.Artifact.
 type Artifact struct {
+	builderID string
 	id        string
 	directory string
 	files     []string
@@ -41,14 +42,14 @@ type Artifact struct {
 
 var _ packersdk.Artifact = (*Artifact)(nil)
 
-func newArtifact(r *bake.Result, directory string, generated map[string]any) *Artifact {
+func newArtifact(builderID string, r *bake.Result, directory string, generated map[string]any) *Artifact {
 	text, err := json.MarshalIndent(r.Manifest, "", "  ")
 	if err != nil {
 		log.Printf("[ERROR] the manifest has no JSON form: %s", err) // plain fields: cannot happen
 	}
 	text = append(text, '\n')
 	sum := sha256.Sum256(text)
-	a := &Artifact{id: hex.EncodeToString(sum[:]), directory: directory, files: r.Files, manifest: r.Manifest}
+	a := &Artifact{builderID: builderID, id: hex.EncodeToString(sum[:]), directory: directory, files: r.Files, manifest: r.Manifest}
 	a.state = map[string]any{
 		"generated_data": generated,
 		StateTags:        maps.Clone(r.Manifest.Tags),
@@ -57,8 +58,8 @@ func newArtifact(r *bake.Result, directory string, generated map[string]any) *Ar
 	return a
 }
 
-// BuilderId returns BuilderID.
-func (*Artifact) BuilderId() string { return BuilderID }
+// BuilderId says which builder made the image.
+func (a *Artifact) BuilderId() string { return a.builderID }
 
 // Files are the paths of the image files, of the manifest and of the checksums.
 func (a *Artifact) Files() []string { return a.files }

@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 )
 
-// generatedNames are the variables that provisioners and post-processors find in "build".
-var generatedNames = []string{
+// GeneratedNames are the variables that provisioners and post-processors find in "build".
+var GeneratedNames = []string{
 	"ImageName", "Edition", "InstallationType", "WindowsVersion", "Architecture", "Languages", "Firmware", "OutputDirectory",
 }
 
@@ -69,24 +69,32 @@ var qemuFormats = map[bake.Format]string{
 	bake.Raw: "raw", bake.VHD: "vpc", bake.VHDDynamic: "vpc", bake.VHDX: "vhdx", bake.QCOW2: "qcow2",
 }
 
-// tryOut says how to see the image run.
-func tryOut(r *bake.Result) string {
+// TryOut says how to see the image run.
+func TryOut(r *bake.Result) string { return tryOut("The image is ready", "if=ide", "", r) }
+
+// TryOutStick says how to see a stick's image run, as a stick.
+func TryOutStick(r *bake.Result) string {
+	return tryOut("The image of the stick is ready", "if=none,id=stick", " -device qemu-xhci -device usb-storage,drive=stick", r)
+}
+
+// tryOut says that something is ready, and how to have QEMU start it. options are of the drive.
+func tryOut(ready, options, devices string, r *bake.Result) string {
 	if len(r.Manifest.Files) == 0 || len(r.Files) == 0 {
-		return "The image is ready."
+		return ready + "."
 	}
 	format, known := qemuFormats[r.Manifest.Files[0].Format]
 	arch := r.Manifest.Windows.Architecture
 	if !known || arch != "amd64" && arch != "x86" {
-		return "The image is ready: " + r.Files[0]
+		return ready + ": " + r.Files[0]
 	}
 	drive := strings.ReplaceAll(r.Files[0], ",", ",,") // QEMU's own way to quote a comma
 	firmware := ""
 	if r.Manifest.Disk.Firmware == layout.UEFI {
 		firmware = " -bios /usr/share/ovmf/OVMF.fd"
 	}
-	return "The image is ready. To see it start, without changing it:\n" +
+	return ready + ". To see it start, without changing it:\n" +
 		"  qemu-system-x86_64 -machine q35 -accel kvm -accel tcg -m 4096 -smp 2 -snapshot" + firmware +
-		" -drive " + quote("file="+drive+",format="+format+",if=ide")
+		" -drive " + quote("file="+drive+",format="+format+","+options) + devices
 }
 
 // quote makes one word of a shell command.

@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"context"
@@ -9,24 +9,18 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/packerbuilderdata"
 
-	"github.com/winbake/packer-plugin-winbake/builder/medium"
 	"github.com/winbake/packer-plugin-winbake/builder/offline"
 	"github.com/winbake/packer-plugin-winbake/builder/outdir"
 	"github.com/winbake/packer-plugin-winbake/builder/progress"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 )
 
-// run is one Run of the builder: what its steps share.
+// run is one Run of a job: what its steps share.
 type run struct {
-	config bake.Config
-	medium *medium.Config
+	*Job
 	report *progress.Reporter
-	// start makes the engine, once the media are on this machine; engine is there from StepOpenMedia on.
-	start  func(bake.Config) engine
-	engine engine
-	// settings are the edits that the source itself asks for.
-	settings []edit.Item
+	// engine is there from StepOpenMedia on.
+	engine Engine
 	// directory is held from the first step on.
 	directory *outdir.Dir
 	// comm reaches the tree, from StepConnect on.
@@ -38,7 +32,7 @@ type run struct {
 // steps are the stages of the bake. Packer shows the names of the types.
 func (r *run) steps() []multistep.Step {
 	steps := []multistep.Step{&StepOutputDirectory{run: r}}
-	steps = append(steps, r.medium.Steps(&r.config)...)
+	steps = append(steps, r.Medium.Steps(&r.Config)...)
 	return append(steps,
 		&StepOpenMedia{run: r},
 		&StepLoadTree{run: r},
@@ -85,7 +79,7 @@ type StepOutputDirectory struct{ run *run }
 
 // Run fails when the directory is not empty and -force is not given.
 func (s *StepOutputDirectory) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	dir, err := outdir.Open(s.run.config.OutputDir, s.run.config.Force)
+	dir, err := outdir.Open(s.run.Config.OutputDir, s.run.Config.Force)
 	s.run.directory = dir
 	return act(ctx, state, err)
 }
@@ -103,7 +97,7 @@ type StepOpenMedia struct{ run *run }
 // Run starts the engine, unless the step is repeated, and opens the media.
 func (s *StepOpenMedia) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	if s.run.engine == nil {
-		s.run.engine = s.run.start(s.run.config)
+		s.run.engine = s.run.start()
 	}
 	return act(ctx, state, s.run.engine.OpenMedia(ctx))
 }
@@ -123,7 +117,7 @@ func (s *StepLoadTree) Run(ctx context.Context, state multistep.StateBag) multis
 		return act(ctx, state, err)
 	}
 	data := packerbuilderdata.GeneratedData{State: state}
-	for name, value := range generatedData(s.run.engine.Windows(), &s.run.config) {
+	for name, value := range generatedData(s.run.engine.Windows(), &s.run.Config) {
 		data.Put(name, value)
 	}
 	return multistep.ActionContinue
@@ -155,12 +149,12 @@ type StepSettings struct {
 
 // Run makes the changes.
 func (s *StepSettings) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if len(s.run.settings) == 0 {
+	if len(s.run.Settings) == 0 {
 		return multistep.ActionContinue
 	}
 	ui := state.Get("ui").(packersdk.Ui)
-	ui.Say(fmt.Sprintf("Applying %d settings", len(s.run.settings)))
-	notes, err := s.run.comm.Edit(ctx, s.run.settings)
+	ui.Say(fmt.Sprintf("Applying %d settings", len(s.run.Settings)))
+	notes, err := s.run.comm.Edit(ctx, s.run.Settings)
 	for _, note := range notes {
 		ui.Say(note)
 	}

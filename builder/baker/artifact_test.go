@@ -1,4 +1,4 @@
-package golden
+package baker
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ func TestArtifact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.BuilderId() != BuilderID || len(a.Id()) != 64 {
+	if a.BuilderId() != builderID || len(a.Id()) != 64 {
 		t.Errorf("builder %q, id %q", a.BuilderId(), a.Id())
 	}
 	for _, want := range []string{"Windows (10.0.20348.1, amd64), for bios firmware", filepath.Join(out, "ws2022.raw") + " (3 MiB)"} {
@@ -91,7 +91,7 @@ func TestTryOut(t *testing.T) {
 		"The image is ready: x.raw":                       result("x.raw", "arm64", bake.Raw, layout.UEFI),
 		"The image is ready.":                             {Manifest: &bake.Manifest{}},
 	} {
-		if got := tryOut(r); !strings.Contains(got, want) {
+		if got := TryOut(r); !strings.Contains(got, want) {
 			t.Errorf("%q is missing in %q", want, got)
 		}
 	}
