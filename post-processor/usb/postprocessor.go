@@ -58,7 +58,9 @@ func (p *PostProcessor) engine() func(context.Context, stick.Job, stick.Progress
 	if p.run != nil {
 		return p.run
 	}
-	return func(ctx context.Context, j stick.Job, report stick.Progress) (*stick.Result, error) { return j.Run(ctx, report) }
+	return func(ctx context.Context, j stick.Job, report stick.Progress) (*stick.Result, error) {
+		return j.Run(ctx, report)
+	}
 }
 
 func told(image string, r *stick.Result) string {

@@ -28,7 +28,7 @@ func (j *Job) Run(ctx context.Context, p Progress) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer i.Close()
+	defer func() { err = errors.Join(err, i.Close()) }()
 	found, err := Find(j.Device, j.Allow)
 	if err != nil {
 		return nil, fault.In("device", err)

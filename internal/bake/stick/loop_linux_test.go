@@ -312,6 +312,36 @@ func TestBaked(t *testing.T) {
 	}
 }
 
+// TestBmaptool has bmaptool write a baked disk to a device full of something else.
+func TestBmaptool(t *testing.T) {
+	oracle.Need(t, "bmaptool")
+	media := t.TempDir()
+	if err := standin.Media(t.Context(), media, standin.Options{Files: 50}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := bake.Run(t.Context(), bake.Config{
+		Media: media, Image: "ServerStandardCore", Size: 640 * mib, Firmware: layout.Both, Formats: []bake.Format{bake.Raw},
+		OutputDir: filepath.Join(t.TempDir(), "out"), Name: "disk", Label: "Windows", NoChecksums: true, BlockMap: true,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backing := garbage(t, 640*mib)
+	loop := newLoop(t, backing)
+	oracle.Run(t, "bmaptool", "copy", r.Files[0], loop) // it finds the map by its name
+	oracle.JudgeDisk(t, loop)
+	judgeVolumes(t, backing, r.Manifest.Disk.Partitions, "")
+	f, err := os.Open(backing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	old := make([]byte, 4)
+	if _, err := f.ReadAt(old, 500*mib); err != nil || old[0] != 0xA5 {
+		t.Errorf("free clusters were written: %x, %v", old, err)
+	}
+}
+
 // garbage makes a file without zeros.
 func garbage(t *testing.T, size int64) string {
 	t.Helper()
