@@ -91,14 +91,6 @@ type gone struct {
 func (e *gone) Error() string { return e.says + " (" + e.err.Error() + ")" }
 func (e *gone) Unwrap() error { return e.err }
 
-// same says whether the disk that is found at a place now is the one that was looked at before.
-func (d *Disk) same(now *Disk) error {
-	if now.Name() != d.Name() || now.Size != d.Size || now.dev != d.dev {
-		return fault.Invalidf("%s is another disk now (%s); nothing was written", d.Path, now)
-	}
-	return nil
-}
-
 // refuseOwnFile says that an image would be written over itself, through a loop device.
 func (d *Disk) refuseOwnFile(path string) error {
 	if !d.Loop {

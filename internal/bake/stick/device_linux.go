@@ -48,6 +48,14 @@ func (d *Disk) Open(allow Allow) (_ *Device, err error) {
 	return &Device{Disk: *now, target: &blockDevice{File: f, host: machine, disk: now}}, nil
 }
 
+// same says whether the disk that is found at a place now is the one that was looked at before.
+func (d *Disk) same(now *Disk) error {
+	if now.Name() != d.Name() || now.Size != d.Size || now.dev != d.dev {
+		return fault.Invalidf("%s is another disk now (%s); nothing was written", d.Path, now)
+	}
+	return nil
+}
+
 // opened looks at an open disk: that it is the one that the kernel calls name.
 func (h host) opened(f *os.File, name string) (*Disk, error) {
 	disks, err := h.disks()
