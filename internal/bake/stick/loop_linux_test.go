@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
@@ -91,11 +93,22 @@ func TestLarge(t *testing.T) {
 	}
 	block := make([]byte, 64*mib)
 	random := rand.NewChaCha8([32]byte{5})
+	mapped := []bmap.Range{{Length: mib}, {Offset: size - mib, Length: mib}}
 	for n := range int64(held / len(block)) {
 		random.Read(block)
-		if _, err := f.WriteAt(block, mib+n*1400*mib/4); err != nil {
+		r := bmap.Range{Offset: mib + n*1400*mib/4, Length: int64(len(block))}
+		if _, err := f.WriteAt(block, r.Offset); err != nil {
 			t.Fatal(err)
 		}
+		mapped = append(mapped, r)
+	}
+	m, err := bmap.Create(t.Context(), f, size, slices.Values(mapped), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := m.Marshal()
+	if err := errors.Join(err, os.WriteFile(path+bmap.Suffix, text, 0o644)); err != nil {
+		t.Fatal(err)
 	}
 	backing := sparseFile(t, t.TempDir(), stick)
 	loop := newLoop(t, backing)
