@@ -76,7 +76,7 @@ func (n *NativeBoot) broken(stick int64) map[Rule]string {
 		out[RuleDiskSize] = fmt.Sprintf("a stick of %d bytes is smaller than 16 GB", stick)
 	}
 	if n.Size > stick/maxShareOf*maxShare {
-		out[RuleDiskFree] = fmt.Sprintf("a virtual disk of %d bytes leaves less than a quarter of the stick's %d bytes free, which flash needs to stay fast", n.Size, stick)
+		out[RuleDiskFree] = fmt.Sprintf("a virtual disk of %d bytes leaves less than a quarter of the stick's %d bytes free, which flash needs to stay fast; %d bytes are the most", n.Size, stick, stick/maxShareOf*maxShare)
 	}
 	if n.Size < minVirtual {
 		out[RuleVirtualSize] = fmt.Sprintf("a virtual disk of %d bytes is smaller than 12 GiB, the least that Windows has room in for its updates", n.Size)
@@ -124,8 +124,13 @@ func (c *Config) nativeProblems() (out []error) {
 	case n.Size > n.kind().maxSize():
 		add("vhd_size: a disk in a %s ends at %d GiB, and it is %d bytes", strings.ToUpper(string(n.kind())), n.kind().maxSize()>>30, n.Size)
 	}
-	if _, err := layout.New(c.windowsDisk()); err != nil {
-		out = append(out, fmt.Errorf("vhd_%w", err)) // the layout's error is about "size"
+	_, stickErr := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware})
+	_, virtualErr := layout.New(c.windowsDisk())
+	switch {
+	case virtualErr != nil:
+		out = append(out, fmt.Errorf("vhd_%w", virtualErr)) // the layout's error is about "size"
+	case stickErr == nil:
+		out = append(out, n.ruleProblems(c.Size)...)
 	}
 	if !slices.Contains([]Hypervisor{HypervisorAuto, HypervisorOn, HypervisorOff}, n.Hypervisor) {
 		add("hypervisor: %q is not one of %q", n.Hypervisor, []Hypervisor{HypervisorOn, HypervisorOff})
@@ -139,7 +144,7 @@ func (c *Config) nativeProblems() (out []error) {
 	if c.Recovery != nil && c.Recovery.Policy != winre.Exclude {
 		add("winre: a recovery environment cannot be started from within a virtual disk; its policy can only be %q", winre.Exclude)
 	}
-	return append(out, n.ruleProblems(c.Size)...)
+	return out
 }
 
 // aboutStick has an error about "size" be about the stick's, where there is one.

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 )
 
@@ -14,7 +15,7 @@ import (
 func (a *auditor) boot() {
 	for _, v := range a.volumes {
 		for _, path := range []string{boot.BIOS.StorePath(), boot.UEFI.StorePath(), boot.RecoveryStorePath} {
-			s, err := volumes.ReadStore(v.read, path)
+			s, err := bootstore.Read(v.read, path)
 			if missing(err) {
 				continue
 			}
@@ -161,19 +162,18 @@ func (a *auditor) partition(p bcd.Partition) (*volume, Target) {
 	if a.identity == nil {
 		return nil, TargetUnchecked
 	}
-	o, err := a.disk.Find(p)
+	list := make([]disk.Partition, len(a.volumes))
+	for i, v := range a.volumes {
+		list[i] = v.table
+	}
+	i, err := bootstore.Find(*a.identity, list, p)
 	switch {
-	case p.Inside != nil || errors.Is(err, volumes.ErrOtherDisk):
+	case errors.Is(err, bootstore.ErrOtherDisk):
 		return nil, TargetDisk
 	case err != nil:
 		return nil, TargetPartition
 	}
-	for _, v := range a.volumes {
-		if v.opened == o {
-			return v, TargetOK
-		}
-	}
-	return nil, TargetPartition
+	return a.volumes[i], TargetOK
 }
 
 var zeroID id

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
@@ -14,7 +13,7 @@ import (
 
 // inspectDisk audits every Windows of a disk.
 func inspectDisk(path string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
-	list, d, err := readDisk(r, size)
+	list, identity, err := readDisk(r, size)
 	if err != nil {
 		return []*Image{newImage(path, KindDisk).fail(fault.In(path, err))}
 	}
@@ -22,13 +21,13 @@ func inspectDisk(path string, r io.ReaderAt, size int64, advisories []winre.Advi
 	var out []*Image
 	for _, v := range list {
 		if v.Role == roleWindows {
-			a := newAuditor(path, list, d, size)
+			a := newAuditor(path, list, identity, size)
 			a.windows, a.advisories = v, advisories
 			out = append(out, a.run())
 		}
 	}
 	if len(out) == 0 {
-		a := newAuditor(path, list, d, size)
+		a := newAuditor(path, list, identity, size)
 		a.list()
 		out = append(out, a.image.fail(fault.In(path, noWindows(list))))
 	}
@@ -57,16 +56,15 @@ func noWindows(list []*volume) error {
 // auditor audits one Windows.
 type auditor struct {
 	image      *Image
-	volumes    []*volume      // all of the disk, or the only one
-	disk       *volumes.Disk  // nil for a folder
-	identity   *disk.Identity // nil where there is no disk
+	volumes    []*volume // all of the disk, or the only one
+	identity   *disk.Identity
 	windows    *volume
 	advisories []winre.Advisory
 }
 
-func newAuditor(path string, list []*volume, d *volumes.Disk, size int64) *auditor {
-	a := &auditor{image: newImage(path, KindVolume), volumes: list, disk: d, identity: d.Identity}
-	if identity := d.Identity; identity != nil {
+func newAuditor(path string, list []*volume, identity *disk.Identity, size int64) *auditor {
+	a := &auditor{image: newImage(path, KindVolume), volumes: list, identity: identity}
+	if identity != nil {
 		a.image.Kind = KindDisk
 		a.image.Disk = &Disk{Size: size, Table: "gpt", ID: identity.ID.String()}
 		if !identity.GPT {

@@ -33,12 +33,11 @@ type volume struct {
 	tree func() (*tree.Tree, error)
 	// exists says whether there is a file at a path, without reading the tree.
 	exists func(path string) bool
-	opened *volumes.Volume // nil for a folder
 }
 
 // newVolume is the audit's view of an opened volume. FAT volumes are not searched for Windows.
 func newVolume(o *volumes.Volume) *volume {
-	v := &volume{table: o.Partition, Partition: describe(&o.Partition), ntfs: o.NTFS, fat: o.FAT, opened: o}
+	v := &volume{table: o.Partition, Partition: describe(&o.Partition), ntfs: o.NTFS, fat: o.FAT}
 	v.FileSystem = o.FileSystem
 	v.tree = func() (*tree.Tree, error) { return nil, fs.ErrNotExist }
 	v.exists = func(string) bool { return false }
@@ -135,8 +134,9 @@ func giveRoles(list []*volume) {
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // readDisk opens the volumes of a disk, or the volume that fills it.
-func readDisk(r io.ReaderAt, size int64) (list []*volume, d *volumes.Disk, err error) {
-	if d, err = volumes.Open(r, size); err != nil {
+func readDisk(r io.ReaderAt, size int64) (list []*volume, id *disk.Identity, err error) {
+	d, err := volumes.Open(r, size)
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, o := range d.Volumes {
@@ -146,5 +146,5 @@ func readDisk(r io.ReaderAt, size int64) (list []*volume, d *volumes.Disk, err e
 		}
 		list = append(list, v)
 	}
-	return list, d, nil
+	return list, d.Identity, nil
 }

@@ -9,15 +9,14 @@ import (
 	"io/fs"
 	"sync"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
-	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // File systems that are read, as media.FileSystem names them. FAT stands for FAT12 and FAT16.
@@ -26,9 +25,6 @@ const (
 	FAT   = "FAT"
 	FAT32 = "FAT32"
 )
-
-// maxStore is many times the size of a real store, 12 to 256 KiB.
-const maxStore = 16 << 20
 
 // Disk is a disk that is looked at, or a volume without a disk around it.
 type Disk struct {
@@ -137,57 +133,26 @@ func (v *Volume) ReadFile(path string, limit int64) ([]byte, error) {
 }
 
 // Store reads the BCD store at a path as its transaction logs leave it.
-func (v *Volume) Store(path string) (*bcd.Store, error) { return ReadStore(v.ReadFile, path) }
+func (v *Volume) Store(path string) (*bcd.Store, error) { return bootstore.Read(v.ReadFile, path) }
 
-// ReadStore reads the BCD store at a path, which read reads, as its transaction logs leave it. The
-// error of read for a file that is not there wraps fs.ErrNotExist, and is ReadStore's, too.
-func ReadStore(read func(path string, limit int64) ([]byte, error), path string) (*bcd.Store, error) {
-	data, err := read(path, maxStore)
-	if err != nil {
-		return nil, err
-	}
-	s, err := bcd.Parse(data)
-	if !errors.Is(err, regf.ErrDirty) {
-		return s, err
-	}
-	var logs [][]byte
-	for _, extension := range registry.LogExtensions {
-		log, err := read(path+extension, maxStore)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		logs = append(logs, log)
-	}
-	if data, _, err = regf.Recover(data, logs...); err != nil {
-		return nil, err
-	}
-	return bcd.Parse(data)
-}
+// ErrNoTable says that there is no disk around the volume, on which a device could be found.
+var ErrNoTable = errors.New("there is no disk around the volume")
 
-// What Find says of a device that is none of the disk's partitions.
-var (
-	ErrNoTable        = errors.New("there is no disk around the volume")
-	ErrOtherDisk      = errors.New("it is on another disk")
-	ErrOtherPartition = errors.New("no partition of this disk begins there")
-)
-
-// Find returns the volume that a partition in a BCD store is, or says why it is none: ErrNoTable,
-// ErrOtherDisk or ErrOtherPartition. Where the partition is in a file (p.Inside) is for the caller: d
-// has to be the disk in that file.
+// Find returns the volume that a device of a BCD store names, or says why it is none of this disk:
+// ErrNoTable, bootstore.ErrOtherDisk or bootstore.ErrNoPartition.
 func (d *Disk) Find(p bcd.Partition) (*Volume, error) {
 	if d.Identity == nil {
 		return nil, ErrNoTable
 	}
-	gpt := p.Table == bcd.TableGPT
-	if gpt != d.Identity.GPT || gpt && p.Disk != d.Identity.ID || !gpt && p.Signature() != d.Identity.Signature {
-		return nil, ErrOtherDisk
+	list := make([]disk.Partition, len(d.Volumes))
+	for i, v := range d.Volumes {
+		list[i] = v.Partition
 	}
-	for _, v := range d.Volumes {
-		if gpt && v.ID == p.ID || !gpt && uint64(v.Offset) == p.Offset() {
-			return v, nil
-		}
+	i, err := bootstore.Find(*d.Identity, list, p)
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrOtherPartition
+	return d.Volumes[i], nil
 }
 
 // Number returns the volume of a partition number, or nil.

@@ -1,9 +1,6 @@
 package fat32
 
 import (
-	"io"
-	"io/fs"
-	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -181,40 +178,18 @@ func fromDOS(date, clock uint16) filetime.Time {
 	return filetime.From(time.Date(1980+int(date>>9), time.Month(date>>5&15), int(date&31), int(clock>>11), int(clock>>5&63), int(clock&31)*2, 0, time.UTC))
 }
 
-// content is a file's bytes.
-type content struct {
-	v    *Volume
-	size int64
-	// runs are where the clusters are that follow one another; they are looked up once.
-	runs func() ([]run, error)
-}
-
-// run is a piece of a file: length bytes that begin at from in the file and at on the volume.
-type run struct{ from, at, length int64 }
-
+// newContent is the content of a file, whose clusters are looked up when they are needed.
 func newContent(v *Volume, first uint32, size int64) *content {
-	return &content{v: v, size: size, runs: sync.OnceValues(func() ([]run, error) { return v.runs(first, size) })}
+	return &content{size: size, file: sync.OnceValues(func() (*File, error) {
+		f := &File{v: v, size: size}
+		return f, fault.In("FAT volume", f.chain(first))
+	})}
 }
 
-// runs follows a chain of clusters for size bytes, so that a loop ends.
-func (v *Volume) runs(cluster uint32, size int64) ([]run, error) {
-	var out []run
-	for done := int64(0); done < size; done += v.cluster {
-		if cluster < 2 || int64(cluster)-2 >= v.clusters {
-			return nil, fault.In("FAT volume", fault.Corruptf(fault.NoOffset, "a chain of clusters leads to %d of %d after %d bytes", cluster, v.clusters, done))
-		}
-		at := v.data + (int64(cluster)-2)*v.cluster
-		if n := len(out); n > 0 && out[n-1].at+out[n-1].length == at {
-			out[n-1].length += v.cluster
-		} else {
-			out = append(out, run{done, at, v.cluster})
-		}
-		var err error
-		if cluster, err = v.next(cluster); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+// content is a File, later.
+type content struct {
+	size int64
+	file func() (*File, error)
 }
 
 // Size is the length of the file.
@@ -222,30 +197,9 @@ func (c *content) Size() int64 { return c.size }
 
 // ReadAt follows io.ReaderAt.
 func (c *content) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fs.ErrInvalid
-	}
-	if off >= c.size {
-		return 0, io.EOF
-	}
-	runs, err := c.runs()
+	f, err := c.file()
 	if err != nil {
 		return 0, err
 	}
-	want := p[:min(int64(len(p)), c.size-off)]
-	i := sort.Search(len(runs), func(i int) bool { return runs[i].from+runs[i].length > off })
-	done := 0
-	for ; done < len(want); i++ {
-		r := runs[i]
-		in := off + int64(done) - r.from
-		n := int(min(r.length-in, int64(len(want)-done)))
-		if err := c.v.readFull(want[done:done+n], r.at+in); err != nil {
-			return done, err
-		}
-		done += n
-	}
-	if done < len(p) {
-		return done, io.EOF
-	}
-	return done, nil
+	return f.ReadAt(p, off)
 }

@@ -34,27 +34,39 @@ type Info struct {
 	ParentName string
 }
 
-// Describe returns what a file of size bytes tells of itself as a VHD, a differencing one, too. The
-// disk is not looked at: see Open.
+// Describe returns what a file of size bytes tells of itself as a VHD, a differencing one, too. What is
+// wrong with it is the error, besides what it tells all the same. The disk is not looked at: see Open.
 func Describe(r io.ReaderAt, size int64) (Info, error) {
-	d := &Disk{file: sparse.NewFile(r, size)}
-	b := make([]byte, FooterSize)
-	var info Info
-	var first error
+	file := sparse.NewFile(r, size)
+	var told Info
+	var problem error
 	for _, at := range []int64{size - FooterSize, 0} {
-		err := d.file.Data(b, at)
+		info, err := describeAt(file, at)
 		if err == nil {
-			info.Footer, err = parse(b, at)
+			return info, nil
 		}
-		if err == nil {
-			info.footer(b)
-			return info, info.header(d.file)
-		}
-		if first == nil {
-			first = err
+		if told.Kind == 0 {
+			told, problem = info, err
 		}
 	}
-	return Info{}, first
+	return told, problem
+}
+
+// describeAt reads the footer at an offset.
+func describeAt(file *sparse.File, at int64) (info Info, err error) {
+	b := make([]byte, FooterSize)
+	if err := file.Data(b, at); err != nil {
+		return info, err
+	}
+	info.Footer, err = parse(b, at)
+	if info.Kind == 0 {
+		return info, err
+	}
+	info.footer(b)
+	if headerErr := info.header(file); err == nil {
+		err = headerErr
+	}
+	return info, err
 }
 
 func (i *Info) footer(b []byte) {

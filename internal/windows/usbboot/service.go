@@ -114,3 +114,12 @@ func servedBy(k *regf.Key, service string) bool {
 	name, _ := v.Text()
 	return strings.EqualFold(name, service)
 }
+
+// Services returns the names of the drivers that Windows needs to start from USB, or from a virtual disk.
+func Services() []string {
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.name
+	}
+	return names
+}
