@@ -74,6 +74,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		Commands: []*cli.Command{
 			auditCommand(stdout),
 			inspectCommand(stdout),
+			usbCommand(stdout, stderr),
 			verifyCommand(stdout),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -87,10 +88,17 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		OnUsageError:   misused(""),
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = misused(c.Name)
-		c.Action = named(c.Name, c.Action)
+		knowName(c, c.Name)
 	}
 	return app
+}
+
+// knowName has the mistakes of a command, and of those below it, tell which command they are of.
+func knowName(c *cli.Command, name string) {
+	c.OnUsageError, c.Action = misused(name), named(name, c.Action)
+	for _, below := range c.Commands {
+		knowName(below, name+" "+below.Name)
+	}
 }
 
 // misused makes mistakes of what cannot be parsed of a command's line.
