@@ -1,5 +1,4 @@
-// Package vhdx reads VHDX files, fixed and dynamic ones, and writes dynamic ones. Reading changes
-// nothing: where the log has to be replayed first, as after a crash, that takes place in memory. It knows differencing VHDXs by name: part
+// Package vhdx reads and writes VHDX files, fixed and dynamic ones. Reading changes nothing: where the log has to be replayed first, as after a crash, that takes place in memory. It knows differencing VHDXs by name: part
 // of their disk is in another file.
 //
 // Format: Microsoft, [MS-VHDX] "Virtual Hard Disk v2 (VHDX) File Format". All fields are little
