@@ -1,5 +1,6 @@
-// Package vhdx reads and writes VHDX files, fixed and dynamic ones. Reading changes nothing: where the log has to be replayed first, as after a crash, that takes place in memory. It knows differencing VHDXs by name: part
-// of their disk is in another file.
+// Package vhdx reads and writes VHDX files, fixed and dynamic ones. Reading changes nothing: where the
+// log has to be replayed first, as after a crash, that takes place in memory. It knows differencing
+// VHDXs by name: part of their disk is in another file.
 //
 // Format: Microsoft, [MS-VHDX] "Virtual Hard Disk v2 (VHDX) File Format". All fields are little
 // endian. Sections named in comments are that document's.
