@@ -120,8 +120,10 @@ func TestGenisoimageLargeFile(t *testing.T) {
 	if err := f.Truncate(size); err != nil {
 		t.Fatal(err)
 	}
+	want := newImage(size) // reading the file's holes once is enough
 	for i := int64(0); i < size; i += 200 << 20 {
-		if _, err := f.WriteAt(fmt.Appendf(nil, "here is %d", i), i); err != nil {
+		copy(want.at(i/block), fmt.Appendf(nil, "here is %d", i))
+		if _, err := f.WriteAt(want.at(i/block), i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +131,7 @@ func TestGenisoimageLargeFile(t *testing.T) {
 	if c.Size() != size || len(c.Extents()) != 1 {
 		t.Fatalf("%d bytes in %v", c.Size(), c.Extents())
 	}
-	same(t, f, c, size)
+	same(t, want, c, size)
 }
 
 // same compares two contents byte by byte.
