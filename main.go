@@ -4,11 +4,15 @@ package main
 
 import (
 	"fmt"
+	"log"
 	"os"
 
 	"github.com/hashicorp/packer-plugin-sdk/plugin"
 
 	"github.com/winbake/packer-plugin-winbake/builder/golden"
+	"github.com/winbake/packer-plugin-winbake/builder/hypervusb"
+	"github.com/winbake/packer-plugin-winbake/builder/redact"
+	"github.com/winbake/packer-plugin-winbake/datasource/media"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/provisioner/driver"
 	"github.com/winbake/packer-plugin-winbake/provisioner/registry"
@@ -18,8 +22,11 @@ import (
 
 func main() {
 	bake.LimitMemory()
+	log.SetOutput(redact.Writer(os.Stderr)) // the SDK logs URLs as they are
 	set := plugin.NewSet()
 	set.RegisterBuilder("golden", new(golden.Builder))
+	set.RegisterBuilder("hypervusb", new(hypervusb.Builder))
+	set.RegisterDatasource("media", new(media.Datasource))
 	set.RegisterProvisioner("driver", new(driver.Provisioner))
 	set.RegisterProvisioner("registry", new(registry.Provisioner))
 	set.RegisterProvisioner("unattend", new(unattend.Provisioner))

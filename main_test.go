@@ -115,10 +115,11 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d struct {
-		Builders []string `json:"builders"`
-		API      string   `json:"api_version"`
+		Builders    []string `json:"builders"`
+		Datasources []string `json:"datasources"`
+		API         string   `json:"api_version"`
 	}
-	if err := json.Unmarshal(out, &d); err != nil || !slices.Equal(d.Builders, []string{"golden"}) || d.API != "x5.0" {
+	if err := json.Unmarshal(out, &d); err != nil || !slices.Equal(d.Builders, []string{"golden"}) || !slices.Equal(d.Datasources, []string{"media"}) || d.API != "x5.0" {
 		t.Errorf("%s, %v", out, err)
 	}
 }

@@ -8,40 +8,19 @@ import (
 	"errors"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/winbake/packer-plugin-winbake/builder/progress"
+	"github.com/winbake/packer-plugin-winbake/builder/baker"
 	"github.com/winbake/packer-plugin-winbake/builder/settings"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
-	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
 // BuilderID tells post-processors where an artifact comes from.
 const BuilderID = "winbake.golden"
 
-// engine is *bake.Bake, or what a test puts in its place.
-type engine interface {
-	OpenMedia(context.Context) error
-	LoadTree(context.Context) error
-	DecideRecovery(context.Context) error
-	Windows() bake.WindowsInfo
-	Tree() *tree.Tree
-	InstallBoot(context.Context) error
-	Compact(context.Context) error
-	Plan(context.Context) error
-	Write(context.Context) error
-	Verify(context.Context) error
-	Publish(context.Context) (*bake.Result, error)
-	Close() error
-}
-
 // Builder implements packersdk.Builder.
 type Builder struct {
 	config Config
-	// start replaces bake.New in tests.
-	start func(bake.Config) engine
 }
 
 var _ packersdk.Builder = (*Builder)(nil)
@@ -54,10 +33,11 @@ func (b *Builder) ConfigSpec() hcldec.ObjectSpec {
 // Prepare checks the configuration. It returns the names of the variables that provisioners and
 // post-processors find in "build".
 func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error) {
-	if err := b.config.Prepare(raws...); err != nil {
-		return nil, nil, err
+	warnings, err = b.config.Prepare(raws...)
+	if err != nil {
+		return nil, warnings, err
 	}
-	return generatedNames, b.decision(), nil
+	return baker.GeneratedNames, append(warnings, b.decision()...), nil
 }
 
 // decision tells, as "packer validate" shows it, what becomes of the recovery environment and why.
@@ -78,41 +58,8 @@ func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook)
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	report := progress.New(ui)
-	c.Progress = report
-	run := &run{config: c, settings: items, report: report, engine: b.new(c)}
-
-	state := new(multistep.BasicStateBag)
-	state.Put("hook", hook)
-	state.Put("ui", ui)
-	commonsteps.NewRunnerWithPauseFn(run.steps(), b.config.PackerConfig, ui, state).Run(ctx, state)
-	if err := outcome(ctx, state); err != nil {
-		return nil, err
+	job := baker.Job{
+		BuilderID: BuilderID, Packer: b.config.PackerConfig, Medium: &b.config.Medium, Config: c, Settings: items, Ready: baker.TryOut,
 	}
-	report.End()
-	data, _ := state.Get("generated_data").(map[string]any)
-	artifact := newArtifact(run.result, c.OutputDir, data)
-	ui.Say(tryOut(run.result))
-	return artifact, nil
-}
-
-func (b *Builder) new(c bake.Config) engine {
-	if b.start != nil {
-		return b.start(c)
-	}
-	return bake.New(c)
-}
-
-// outcome is why the steps ended, or nil when they all went well.
-func outcome(ctx context.Context, state multistep.StateBag) error {
-	if _, ok := state.GetOk(multistep.StateCancelled); ok || ctx.Err() != nil {
-		return errors.New("the build was cancelled")
-	}
-	if err, ok := state.Get("error").(error); ok {
-		return err
-	}
-	if _, ok := state.GetOk(multistep.StateHalted); ok {
-		return errors.New("the build was halted")
-	}
-	return nil
+	return job.Run(ctx, ui, hook)
 }

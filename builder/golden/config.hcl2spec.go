@@ -19,9 +19,14 @@ type FlatConfig struct {
 	PackerOnError       *string                           `mapstructure:"packer_on_error" cty:"packer_on_error" hcl:"packer_on_error"`
 	PackerUserVars      map[string]string                 `mapstructure:"packer_user_variables" cty:"packer_user_variables" hcl:"packer_user_variables"`
 	PackerSensitiveVars []string                          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
-	Media               *string                           `mapstructure:"media" required:"true" cty:"media" hcl:"media"`
+	Media               *string                           `mapstructure:"media" cty:"media" hcl:"media"`
 	Image               *string                           `mapstructure:"image" cty:"image" hcl:"image"`
 	MediaChecksum       *string                           `mapstructure:"media_checksum" cty:"media_checksum" hcl:"media_checksum"`
+	ISOChecksum         *string                           `mapstructure:"iso_checksum" required:"true" cty:"iso_checksum" hcl:"iso_checksum"`
+	RawSingleISOUrl     *string                           `mapstructure:"iso_url" required:"true" cty:"iso_url" hcl:"iso_url"`
+	ISOUrls             []string                          `mapstructure:"iso_urls" cty:"iso_urls" hcl:"iso_urls"`
+	TargetPath          *string                           `mapstructure:"iso_target_path" cty:"iso_target_path" hcl:"iso_target_path"`
+	TargetExtension     *string                           `mapstructure:"iso_target_extension" cty:"iso_target_extension" hcl:"iso_target_extension"`
 	Size                *string                           `mapstructure:"size" cty:"size" hcl:"size"`
 	Firmware            *string                           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
 	BootDevices         *string                           `mapstructure:"boot_devices" cty:"boot_devices" hcl:"boot_devices"`
@@ -73,6 +78,11 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"media":                      &hcldec.AttrSpec{Name: "media", Type: cty.String, Required: false},
 		"image":                      &hcldec.AttrSpec{Name: "image", Type: cty.String, Required: false},
 		"media_checksum":             &hcldec.AttrSpec{Name: "media_checksum", Type: cty.String, Required: false},
+		"iso_checksum":               &hcldec.AttrSpec{Name: "iso_checksum", Type: cty.String, Required: false},
+		"iso_url":                    &hcldec.AttrSpec{Name: "iso_url", Type: cty.String, Required: false},
+		"iso_urls":                   &hcldec.AttrSpec{Name: "iso_urls", Type: cty.List(cty.String), Required: false},
+		"iso_target_path":            &hcldec.AttrSpec{Name: "iso_target_path", Type: cty.String, Required: false},
+		"iso_target_extension":       &hcldec.AttrSpec{Name: "iso_target_extension", Type: cty.String, Required: false},
 		"size":                       &hcldec.AttrSpec{Name: "size", Type: cty.String, Required: false},
 		"firmware":                   &hcldec.AttrSpec{Name: "firmware", Type: cty.String, Required: false},
 		"boot_devices":               &hcldec.AttrSpec{Name: "boot_devices", Type: cty.String, Required: false},

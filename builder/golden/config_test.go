@@ -23,7 +23,7 @@ func attributes(changes map[string]any) map[string]any {
 
 func TestDefaults(t *testing.T) {
 	var c Config
-	if err := c.Prepare(attributes(nil)); err != nil {
+	if _, err := c.Prepare(attributes(nil)); err != nil {
 		t.Fatal(err)
 	}
 	b, problems := c.engine()
@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 func TestEverythingSet(t *testing.T) {
 	const sum = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"
 	var c Config
-	err := c.Prepare(attributes(map[string]any{
+	_, err := c.Prepare(attributes(map[string]any{
 		"packer_force": true, "image": "ServerStandardCore", "media_checksum": "sha256:" + sum, "size": "24 GB", "firmware": "uefi",
 		"label": "Windows", "locale": "de-DE", "uefi_ca_2023": true, "formats": []string{"vhd", "raw"}, "output_directory": "out/x",
 		"output_name": "golden", "skip_checksums": true, "tags": map[string]string{"service": "iis"}, "build_time": "2026-01-31T13:00:00+01:00",
@@ -66,7 +66,7 @@ func TestEverythingSet(t *testing.T) {
 func mistakes(t *testing.T, changes map[string]any) []string {
 	t.Helper()
 	var c Config
-	err := c.Prepare(attributes(changes))
+	_, err := c.Prepare(attributes(changes))
 	if err == nil {
 		return nil
 	}
@@ -88,7 +88,7 @@ func TestMistakes(t *testing.T) {
 		want  string
 	}{
 		{"media", "", "media: give a WIM"},
-		{"media", "https://example.com/x.iso", "not a local path"},
+		{"media", "https://example.com/x.iso", "a URL is given as iso_url"},
 		{"media_checksum", "md5:d41d8cd98f00b204e9800998ecf8427e", "not a kind of checksum"},
 		{"media_checksum", "sha256:abc", "is not a SHA-256"},
 		{"media_checksum", "xyz", "is not a SHA-256"},

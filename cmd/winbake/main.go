@@ -1,5 +1,6 @@
 // Command winbake looks after Windows images outside of Packer. "winbake audit" reports on the
-// recovery environment of disks, volumes and folders, and on what logs tell of it.
+// recovery environment of disks, volumes and folders, and on what logs tell of it; "winbake inspect"
+// prints what is in disks, WIMs, ISOs, hives and BCD stores.
 package main
 
 import (
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "winbake: %v\nTry: winbake audit --help\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "winbake: %v\n", err)
+	fmt.Fprintf(stderr, "winbake: %s\n", printable(err.Error())) // it may hold names from an image
 	return exitUnreadable
 }
 
@@ -60,7 +61,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		Version:   version.PluginVersion.FormattedVersion(),
 		Writer:    stdout,
 		ErrWriter: stderr,
-		Commands:  []*cli.Command{auditCommand(stdout)},
+		Commands:  []*cli.Command{auditCommand(stdout), inspectCommand(stdout)},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Len() > 0 {
 				return usagef("there is no command %q", c.Args().First())

@@ -41,7 +41,8 @@ type Bake struct {
 	medium    *media.Medium
 	image     media.Image
 	tree      *tree.Tree
-	disk      *layout.Disk
+	disk      *layout.Disk // that Windows is on, from InstallBoot on
+	host      *host        // what is around it; nil where it is the disk itself
 	windows   boot.Windows // what the image is, from DecideRecovery on
 	recovery  *recovery    // from DecideRecovery on
 	boot      bootFiles
@@ -192,11 +193,19 @@ func (b *Bake) openSpool() (err error) {
 // Plan places everything on the disk.
 func (b *Bake) Plan(ctx context.Context) (err error) {
 	b.c.Progress.Stage("Laying out the disk")
-	b.plan, err = b.disk.Plan(layout.Contents{
-		Windows: b.tree, System: b.boot.system, Recovery: b.recovery.tree, MBR: b.boot.records.MBR.Code, NTFS: b.boot.records.NTFS.Code, FAT32: b.boot.records.FAT32.Code,
-	})
-	if err != nil {
-		return fault.In("size", err)
+	contents := layout.Contents{
+		System: b.boot.system, MBR: b.boot.records.MBR.Code, NTFS: b.boot.records.NTFS.Code, FAT32: b.boot.records.FAT32.Code,
+	}
+	sizeField := "size"
+	if b.host != nil {
+		if err := b.host.layOut(contents); err != nil {
+			return fault.In("usb_size", err)
+		}
+		contents, sizeField = layout.Contents{}, "vhd_size"
+	}
+	contents.Main, contents.Recovery = b.tree, b.recovery.tree
+	if b.plan, err = b.disk.Plan(contents); err != nil {
+		return fault.In(sizeField, err)
 	}
 	makeRoom()
 	return ctx.Err()
@@ -210,22 +219,32 @@ func (b *Bake) Write(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.out, err = createOutputs(&b.c, b.disk); err != nil {
+	if b.out, err = createOutputs(&b.c, b.outer()); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		total := image.Total(b.plan)
-		advance := func(done int64) { b.c.Progress.Advance(done, total) }
-		var err error
-		b.written, err = image.Write(ctx, b.plan, advance, b.out.targets()...)
-		return explainWrite(b.nameContent(err))
-	})
+	g.Go(func() error { return explainWrite(b.nameContent(b.write(ctx, b.out.targets()))) })
 	g.Go(func() (err error) {
 		b.inputs, err = b.listInputs(ctx)
 		return err
 	})
 	return g.Wait()
+}
+
+// write fills the disk, and first the one around it.
+func (b *Bake) write(ctx context.Context, targets []io.WriterAt) (err error) {
+	before, total := int64(0), image.Total(b.plan)
+	advance := func(done int64) { b.c.Progress.Advance(before+done, total) }
+	if b.host != nil {
+		around := image.Total(b.host.plan)
+		total += around
+		if err := b.host.write(ctx, advance, targets); err != nil {
+			return err
+		}
+		before, targets = around, image.At(targets, b.host.diskOffset())
+	}
+	b.written, err = image.Write(ctx, b.plan, advance, targets...)
+	return err
 }
 
 // Verify finishes the formats of the outputs, and reads their metadata back through the readers.
@@ -249,6 +268,11 @@ func (b *Bake) verify(ctx context.Context, o *output) error {
 	disk, err := o.open()
 	if err != nil {
 		return fault.Bugf("it cannot be read back: %v", err)
+	}
+	if b.host != nil {
+		if disk, err = b.host.verify(ctx, disk); err != nil {
+			return err
+		}
 	}
 	if err := image.Verify(ctx, b.plan, b.written, disk); err != nil || !b.c.VerifyContents {
 		return err

@@ -27,6 +27,7 @@ const (
 	envCompact = "WINBAKE_BENCH_COMPACT"
 	envOut     = "WINBAKE_BENCH_OUT"
 	envFormat  = "WINBAKE_BENCH_FORMAT" // and, after a blank, how it is compressed
+	envStick   = "WINBAKE_BENCH_STICK"
 )
 
 // benchSize is the size of the disks and volumes: enough for every material.
@@ -46,6 +47,9 @@ func TestBakeProcess(t *testing.T) {
 	}
 	bake.LimitMemory()
 	c := benchConfig(os.Getenv(envMedia), os.Getenv(envOut), bake.Compact(os.Getenv(envCompact)))
+	if os.Getenv(envStick) != "" {
+		c = stickConfig(os.Getenv(envMedia), os.Getenv(envOut))
+	}
 	c.Image = os.Getenv(envImage)
 	if f := os.Getenv(envFormat); f != "" {
 		format, compress, _ := strings.Cut(f, " ")

@@ -41,19 +41,19 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 	if b.c.Seed == "" {
 		b.c.Seed = b.seed()
 	}
-	b.disk, err = layout.New(layout.Spec{
-		Size: b.c.Size, Firmware: b.c.Firmware, Label: b.c.Label, Recovery: b.recovery.partition(), Seed: []byte(b.c.Seed), Time: filetime.From(b.c.BuildTime),
-	})
-	if err != nil {
+	if err := b.partition(); err != nil {
 		return err
 	}
-	if b.disk.MBR() {
+	if b.outer().MBR() {
 		if err := b.findRecords(); err != nil {
 			return err
 		}
 	}
 	system := b.tree
-	if b.disk.Find(layout.System) != nil {
+	if b.host != nil {
+		system = b.host.tree
+	}
+	if b.outer().Find(layout.System) != nil {
 		b.boot.system = tree.New(b.tree.Now)
 		system = b.boot.system
 	}
@@ -68,6 +68,28 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		}
 	}
 	return ctx.Err()
+}
+
+// partition lays out the disk that Windows is on, and the one around it where there is one.
+func (b *Bake) partition() (err error) {
+	spec := b.c.windowsDisk()
+	spec.Recovery, spec.Seed, spec.Time = b.recovery.partition(), []byte(b.c.Seed), filetime.From(b.c.BuildTime)
+	if b.disk, err = layout.New(spec); err != nil || b.c.Native == nil {
+		return err
+	}
+	if err := b.checkNative(); err != nil {
+		return err
+	}
+	b.host, err = b.newHost()
+	return err
+}
+
+// outer is the disk that the firmware sees.
+func (b *Bake) outer() *layout.Disk {
+	if b.host != nil {
+		return b.host.disk
+	}
+	return b.disk
 }
 
 // seed identifies the medium and the image without reading all of it.
@@ -128,11 +150,12 @@ func (b *Bake) bootOptions(firmware boot.Firmware) boot.Options {
 		ResumeID: resume,
 		Time:     b.tree.Now,
 	}
+	o.Hypervisor = b.host != nil && b.hypervisor()
 	o.System, o.OS = b.bootDevices()
 	switch r := b.recovery; {
 	case r.enabled():
 		recovery := b.recoveryIDs()
-		recovery.Device = b.device(layout.Recovery)
+		recovery.Device = deviceOf(b.disk, layout.Recovery)
 		o.Recovery = &recovery
 	case r.decision != nil && !r.decision.Include:
 		o.NoRecovery = true
@@ -145,23 +168,35 @@ func (b *Bake) bootOptions(firmware boot.Firmware) boot.Options {
 
 // bootDevices says how the boot configuration finds the system partition and Windows.
 func (b *Bake) bootDevices() (system bcd.Device, windows boot.Place) {
-	one := b.boot.system == nil // Windows lies on the system partition
-	switch {
-	case b.c.BootDevices == Locate && one:
-		return bcd.Boot{}, boot.On(bcd.Boot{})
-	case b.c.BootDevices == Locate:
-		return bcd.Boot{}, boot.Search()
-	case one:
-		return b.device(layout.Windows), boot.On(b.device(layout.Windows))
+	one := b.boot.system == nil // Windows, or its virtual disk, lies on the system partition
+	main := layout.Windows
+	if b.host != nil {
+		main = layout.Host
 	}
-	return b.device(layout.System), boot.On(b.device(layout.Windows))
+	switch {
+	case b.c.BootDevices == Locate && !one:
+		return bcd.Boot{}, boot.Search()
+	case b.c.BootDevices == Locate:
+		return bcd.Boot{}, b.on(bcd.Boot{})
+	case one:
+		return deviceOf(b.outer(), main), b.on(deviceOf(b.outer(), main))
+	}
+	return deviceOf(b.outer(), layout.System), b.on(deviceOf(b.outer(), main))
 }
 
-// device names a partition for the boot configuration.
-func (b *Bake) device(r layout.Role) bcd.Device {
-	p := b.disk.Find(r)
-	if b.disk.MBR() {
-		return bcd.MBRPartition(b.disk.Signature, uint64(p.Offset))
+// on is Windows on a volume, or in the virtual disk there.
+func (b *Bake) on(volume bcd.Device) boot.Place {
+	if b.host != nil {
+		return boot.InVHD(volume, `\`+b.c.Native.File)
 	}
-	return bcd.GPTPartition(b.disk.ID, p.ID)
+	return boot.On(volume)
+}
+
+// deviceOf names a partition for the boot configuration.
+func deviceOf(d *layout.Disk, r layout.Role) bcd.Device {
+	p := d.Find(r)
+	if d.MBR() {
+		return bcd.MBRPartition(d.Signature, uint64(p.Offset))
+	}
+	return bcd.GPTPartition(d.ID, p.ID)
 }

@@ -76,11 +76,18 @@ const (
 
 // Config is everything a bake needs to know. It has no defaults of its own but the documented ones.
 type Config struct {
-	// Media is a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows.
+	// Media is an ISO, a WIM, a folder that holds sources/install.wim, or a disk or volume with Windows. Of
+	// a medium that is downloaded it may be empty until New is called.
 	Media string
+	// MediaURL is where the medium was, or will be, downloaded from, for the manifest: without credentials.
+	// Empty for a medium that was here.
+	MediaURL string
 	// MediaSHA256 is what the medium must hash to, in lower-case hexadecimal; empty for no check.
 	// The bake fails, before anything has its final name, when it does not.
 	MediaSHA256 string
+	// MediaChecked says that whoever downloaded the medium has compared it with MediaSHA256, so that it
+	// need not be read again for that.
+	MediaChecked bool
 	// Image selects one of its images: index, name or edition. May be empty where there is only one.
 	Image string
 	// Size is the disk's, in bytes.
@@ -109,6 +116,8 @@ type Config struct {
 	VerifyContents bool
 	// UseEX takes the boot manager that is signed with the "Windows UEFI CA 2023" certificate.
 	UseEX bool
+	// Native puts Windows into a virtual disk on the disk; nil puts it onto the disk itself.
+	Native *NativeBoot
 	// Recovery is what becomes of the recovery environment; nil leaves it as the medium has it.
 	Recovery *Recovery
 	// BuildTime stamps what the bake creates; zero takes the image's own last change.
@@ -130,7 +139,7 @@ type Config struct {
 func (c *Config) Problems() []error {
 	var out []error
 	add := func(format string, args ...any) { out = append(out, fault.Invalidf(format, args...)) }
-	if c.Media == "" {
+	if c.Media == "" && c.MediaURL == "" {
 		add("media: give a WIM file, a folder that holds sources/install.wim, or a disk that Windows is on")
 	}
 	if c.OutputDir == "" {
@@ -139,8 +148,10 @@ func (c *Config) Problems() []error {
 	if c.Name == "" || strings.ContainsAny(c.Name, `/\`) || strings.HasPrefix(c.Name, ".") {
 		add("name: %q is not a usable file name", c.Name)
 	}
-	if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
-		out = append(out, err)
+	if !slices.Contains(layout.Firmwares, c.Firmware) {
+		add("firmware: %q is not one of %q", c.Firmware, layout.Firmwares)
+	} else if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
+		out = append(out, c.aboutStick(err))
 	}
 	if c.BootDevices != "" && c.BootDevices != Explicit && c.BootDevices != Locate {
 		add("boot_devices: %q is not one of %q", c.BootDevices, []BootDevices{Explicit, Locate})
@@ -150,8 +161,9 @@ func (c *Config) Problems() []error {
 	}
 	out = append(out, c.formatProblems()...)
 	out = append(out, c.recoveryProblems()...)
-	if len([]rune(c.Label)) > 32 {
-		add("label: %q is longer than NTFS's 32 characters", c.Label)
+	out = append(out, c.nativeProblems()...)
+	if len([]rune(c.Label)) > maxLabel {
+		add("label: %q is longer than NTFS's %d characters", c.Label, maxLabel)
 	}
 	for key := range c.Tags {
 		if key == "" {
@@ -193,5 +205,11 @@ func (c *Config) formatProblems() []error {
 	return out
 }
 
-// file returns the name of the output file of a format.
-func (c *Config) file(f Format) string { return c.Name + "." + f.extension() }
+// file returns the name of the output file of a format. What is to be written to a stick has the
+// extension that tools for that look for.
+func (c *Config) file(f Format) string {
+	if c.Native != nil && f == Raw {
+		return c.Name + ".img"
+	}
+	return c.Name + "." + f.extension()
+}

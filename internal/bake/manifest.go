@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -18,23 +20,27 @@ const ManifestVersion = 1
 
 // Manifest is what manifest.json says about a bake. Equal inputs give equal manifests.
 type Manifest struct {
-	SchemaVersion int               `json:"schema_version"`
-	Tool          string            `json:"tool"`
-	BuildTime     time.Time         `json:"build_time"`
-	Inputs        []Input           `json:"inputs"`
-	Windows       WindowsInfo       `json:"windows"`
-	Disk          DiskInfo          `json:"disk"`
-	Packages      Packages          `json:"packages"`
-	WinRE         WinRE             `json:"winre"`
-	Tags          map[string]string `json:"tags"`
-	Files         []File            `json:"files"`
+	SchemaVersion int         `json:"schema_version"`
+	Tool          string      `json:"tool"`
+	BuildTime     time.Time   `json:"build_time"`
+	Inputs        []Input     `json:"inputs"`
+	Windows       WindowsInfo `json:"windows"`
+	Disk          DiskInfo    `json:"disk"`
+	// VirtualDisk is the virtual disk on it that Windows is on, where that is so.
+	VirtualDisk *VirtualDiskInfo  `json:"virtual_disk,omitempty"`
+	Packages    Packages          `json:"packages"`
+	WinRE       WinRE             `json:"winre"`
+	Tags        map[string]string `json:"tags"`
+	Files       []File            `json:"files"`
 	// Records are the names of the evidence beside the image.
 	Records []string `json:"records,omitempty"`
 }
 
 // Input is a file that the bake read.
 type Input struct {
-	Name   string `json:"name"`
+	Name string `json:"name"`
+	// URL is where it was downloaded from, without credentials.
+	URL    string `json:"url,omitempty"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -60,6 +66,19 @@ type DiskInfo struct {
 	BootRecords map[string]string `json:"boot_records,omitempty"`
 	// Compact says how the files of the Windows volume are compressed, if they are.
 	Compact *CompactInfo `json:"compact,omitempty"`
+}
+
+// VirtualDiskInfo is a virtual disk on a disk.
+type VirtualDiskInfo struct {
+	// File is its path on the partition with the role "host", and Format vhd or vhdx; either is fixed.
+	File   string `json:"file"`
+	Format Format `json:"format"`
+	// Offset is where on the disk the disk that is in the file begins.
+	Offset     int64 `json:"offset"`
+	Hypervisor bool  `json:"hypervisor"`
+	// Overrides are the rules that the sizes do not keep, and why.
+	Overrides map[Rule]string `json:"overrides,omitempty"`
+	Disk      DiskInfo        `json:"disk"`
 }
 
 // PartitionInfo is one partition.
@@ -124,9 +143,15 @@ func (m *Manifest) marshal() ([]byte, error) {
 func (b *Bake) manifest() *Manifest {
 	m := &Manifest{
 		SchemaVersion: ManifestVersion, Tool: b.c.Tool, BuildTime: b.c.BuildTime, Inputs: b.inputs,
-		Windows: b.Windows(), Disk: b.diskInfo(), Tags: b.tags(), WinRE: b.winRE(),
+		Windows: b.Windows(), Disk: diskInfo(b.outer()), VirtualDisk: b.virtualDiskInfo(), Tags: b.tags(), WinRE: b.winRE(),
 		Packages: Packages{Installed: []string{}, Staged: []string{}},
 	}
+	m.Disk.BootRecords = b.boot.origins
+	with := &m.Disk // the disk with Windows
+	if m.VirtualDisk != nil {
+		with = &m.VirtualDisk.Disk
+	}
+	with.Compact = b.compacted
 	for _, o := range b.out.files {
 		m.Files = append(m.Files, File{Name: o.name, Format: o.format, Size: o.size, SHA256: o.sha256})
 	}
@@ -165,9 +190,18 @@ func (b *Bake) Windows() WindowsInfo {
 	}
 }
 
-func (b *Bake) diskInfo() DiskInfo {
-	d := b.disk
-	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String(), BootRecords: b.boot.origins, Compact: b.compacted}
+func (b *Bake) virtualDiskInfo() *VirtualDiskInfo {
+	if b.host == nil {
+		return nil
+	}
+	n := b.c.Native
+	return &VirtualDiskInfo{
+		File: n.File, Format: n.kind(), Offset: b.host.diskOffset(), Hypervisor: b.hypervisor(), Overrides: n.Overrides, Disk: diskInfo(b.disk),
+	}
+}
+
+func diskInfo(d *layout.Disk) DiskInfo {
+	info := DiskInfo{Size: d.Spec.Size, Firmware: d.Spec.Firmware, ID: d.ID.String()}
 	if d.MBR() {
 		info.ID = fmt.Sprintf("%08x", d.Signature)
 	}
@@ -184,15 +218,19 @@ func (b *Bake) diskInfo() DiskInfo {
 }
 
 // listInputs describes the medium. It hashes it, and compares with what the user expects, unless
-// nobody wants to know.
+// nobody wants to know, or that has been done.
 func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
 	size, err := b.medium.Size()
 	if err != nil {
 		return nil, err
 	}
-	in := Input{Name: filepath.Base(b.medium.Path), Size: size}
+	in := Input{Name: b.mediumName(), URL: b.c.MediaURL, Size: size}
 	want := b.c.MediaSHA256
 	if want == "" && b.c.NoChecksums {
+		return []Input{in}, nil
+	}
+	if b.c.MediaChecked && want != "" {
+		in.SHA256 = want
 		return []Input{in}, nil
 	}
 	if in.SHA256, err = b.medium.SHA256(ctx); err != nil {
@@ -202,4 +240,15 @@ func (b *Bake) listInputs(ctx context.Context) ([]Input, error) {
 		return nil, fault.Invalidf("media_checksum: the SHA-256 of %s is %s, not %s", b.medium.Path, in.SHA256, want)
 	}
 	return []Input{in}, nil
+}
+
+// mediumName is the file name of the medium: of one that was downloaded, as its URL has it, since files in a
+// cache are called otherwise.
+func (b *Bake) mediumName() string {
+	if u, err := url.Parse(b.c.MediaURL); err == nil {
+		if name := path.Base(u.Path); name != "." && name != "/" {
+			return name
+		}
+	}
+	return filepath.Base(b.medium.Path)
 }

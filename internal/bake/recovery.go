@@ -61,7 +61,7 @@ func (c *Config) Decision() (*winre.Decision, error) {
 		return nil, nil
 	}
 	request := c.Recovery.request()
-	if d, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err == nil {
+	if d, err := layout.New(c.windowsDisk()); err == nil {
 		request.Disk = d.Find(layout.Windows).Size
 	}
 	d, err := winre.Decide(request)
@@ -163,7 +163,7 @@ func (b *Bake) decideRecovery(r *recovery) error {
 	}
 	request := b.c.Recovery.request()
 	request.Image, request.Absent = r.info, r.info == nil
-	d, err := layout.New(layout.Spec{Size: b.c.Size, Firmware: b.c.Firmware})
+	d, err := layout.New(b.c.windowsDisk())
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,6 @@ func (b *builder) systemHive() *regf.Hive {
 	b.set(h, `ControlSet001\Control\Nls\Language`, regf.String("Default", "0409"), regf.String("InstallLanguage", "0409"))
 	b.set(h, `ControlSet001\Control\MUI\UILanguages\en-US`, regf.DWord("LCID", 0x409), regf.DWord("Type", 0x91))
 	b.set(h, `ControlSet001\Control\ProductOptions`, regf.String("ProductType", "ServerNT"))
-	b.set(h, `ControlSet001\Control`, regf.DWord("BootDriverFlags", 0x1C))
 	b.set(h, `ControlSet001\Services\partmgr\Parameters`, regf.DWord("SanPolicy", 2))
 	for _, s := range []string{"disk", "ntfs", "storahci", "stornvme"} {
 		b.set(h, `ControlSet001\Services\`+s, regf.DWord("Type", 1), regf.DWord("Start", 0), regf.DWord("ErrorControl", 1),
@@ -69,6 +68,8 @@ func (b *builder) systemHive() *regf.Hive {
 		regf.String("CmdLine", `oobe\windeploy.exe`))
 	b.set(h, `MountedDevices`)
 	b.systemSettings(h)
+	b.usbServices(h)
+	b.habits(h)
 	if b.o.Build < firstDatabase {
 		b.set(h, `ControlSet001\Control\CriticalDeviceDatabase\PCI#CC_0106`, regf.String("ClassGUID", classHDC), regf.String("Service", "storahci"))
 		return h

@@ -134,6 +134,7 @@ func (b *builder) system32() {
 	for _, name := range []string{"disk.sys", "ntfs.sys", "partmgr.sys", "storahci.sys", "stornvme.sys"} {
 		b.installer(b.file("Windows/System32/drivers/"+name, program(name, 40<<10)))
 	}
+	b.usbFiles()
 	b.file("Windows/System32/drivers/etc/hosts", []byte("# stand-in\r\n127.0.0.1 localhost\r\n"))
 	b.file("Windows/INF/disk.inf", []byte("[Version]\r\nSignature=\"$Windows NT$\"\r\n"))
 	b.dir("Windows/Panther")

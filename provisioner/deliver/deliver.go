@@ -22,7 +22,7 @@ import (
 
 // builders are the components of winbake that a provisioner works with. What stands before them in a
 // source's type is the name that the template gives to the plugin.
-var builders = []string{"golden"}
+var builders = []string{"golden", "hypervusb"}
 
 // CheckBuilder says, before anything runs, that a provisioner stands with a builder of another plugin.
 func CheckBuilder(c common.PackerConfig) error {

@@ -4,21 +4,18 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
-	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
+	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
-	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
-
-// maxStore is many times the size of a real store, 12 to 256 KiB.
-const maxStore = 16 << 20
 
 // boot reads every BCD store of the disk.
 func (a *auditor) boot() {
 	for _, v := range a.volumes {
 		for _, path := range []string{boot.BIOS.StorePath(), boot.UEFI.StorePath(), boot.RecoveryStorePath} {
-			s, err := readStore(v, path)
+			s, err := bootstore.Read(v.read, path)
 			if missing(err) {
 				continue
 			}
@@ -42,30 +39,6 @@ func (a *auditor) boot() {
 		a.image.find("bcd-missing", Warning, "No boot configuration was found on the disk: it does not start by itself.",
 			"Run bcdboot in Windows PE, or bake the image anew.")
 	}
-}
-
-// readStore reads a store as its transaction logs leave it; one whose logs do not fit, as it is.
-func readStore(v *volume, path string) (*bcd.Store, error) {
-	data, err := v.read(path, maxStore)
-	if err != nil {
-		return nil, err
-	}
-	s, err := bcd.Parse(data)
-	if !errors.Is(err, regf.ErrDirty) {
-		return s, err
-	}
-	var logs [][]byte
-	for _, extension := range registry.LogExtensions {
-		log, err := v.read(path+extension, maxStore)
-		if err != nil && !missing(err) {
-			return nil, err
-		}
-		logs = append(logs, log)
-	}
-	if data, _, err = regf.Recover(data, logs...); err != nil {
-		return nil, err
-	}
-	return bcd.Parse(data)
 }
 
 // entry follows a store from the entry of this Windows to its recovery environment.
@@ -189,16 +162,18 @@ func (a *auditor) partition(p bcd.Partition) (*volume, Target) {
 	if a.identity == nil {
 		return nil, TargetUnchecked
 	}
-	gpt := p.Table == bcd.TableGPT
-	if p.Inside != nil || gpt != a.identity.GPT || gpt && p.Disk != a.identity.ID || !gpt && p.Signature() != a.identity.Signature {
+	list := make([]disk.Partition, len(a.volumes))
+	for i, v := range a.volumes {
+		list[i] = v.table
+	}
+	i, err := bootstore.Find(*a.identity, list, p)
+	switch {
+	case errors.Is(err, bootstore.ErrOtherDisk):
 		return nil, TargetDisk
+	case err != nil:
+		return nil, TargetPartition
 	}
-	for _, v := range a.volumes {
-		if gpt && v.table.ID == p.ID || !gpt && uint64(v.Offset) == p.Offset() {
-			return v, TargetOK
-		}
-	}
-	return nil, TargetPartition
+	return a.volumes[i], TargetOK
 }
 
 var zeroID id

@@ -13,36 +13,36 @@ import (
 
 // inspectDisk audits every Windows of a disk.
 func inspectDisk(path string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
-	volumes, identity, err := readDisk(r, size)
+	list, identity, err := readDisk(r, size)
 	if err != nil {
 		return []*Image{newImage(path, KindDisk).fail(fault.In(path, err))}
 	}
-	giveRoles(volumes)
+	giveRoles(list)
 	var out []*Image
-	for _, v := range volumes {
+	for _, v := range list {
 		if v.Role == roleWindows {
-			a := newAuditor(path, volumes, identity, size)
+			a := newAuditor(path, list, identity, size)
 			a.windows, a.advisories = v, advisories
 			out = append(out, a.run())
 		}
 	}
 	if len(out) == 0 {
-		a := newAuditor(path, volumes, identity, size)
+		a := newAuditor(path, list, identity, size)
 		a.list()
-		out = append(out, a.image.fail(fault.In(path, noWindows(volumes))))
+		out = append(out, a.image.fail(fault.In(path, noWindows(list))))
 	}
 	return out
 }
 
 // noWindows says what there is instead.
-func noWindows(volumes []*volume) error {
-	for _, v := range volumes {
+func noWindows(list []*volume) error {
+	for _, v := range list {
 		if v.FileSystem == "BitLocker" {
 			return fault.Unsupportedf(fault.NoOffset, "%s is encrypted with BitLocker; decrypt it in Windows first, with: manage-bde -off C:", v.name())
 		}
 	}
 	var problems []string
-	for _, v := range volumes {
+	for _, v := range list {
 		if v.Problem != "" {
 			problems = append(problems, v.name()+": "+v.Problem)
 		}
@@ -50,7 +50,7 @@ func noWindows(volumes []*volume) error {
 	if len(problems) > 0 {
 		return fault.Corruptf(fault.NoOffset, "no Windows can be read; %s", strings.Join(problems, "; "))
 	}
-	return fault.Invalidf("none of its %d partitions holds Windows: there is no %s", len(volumes), windowsPath(registry.SystemHive))
+	return fault.Invalidf("none of its %d partitions holds Windows: there is no %s", len(list), windowsPath(registry.SystemHive))
 }
 
 // auditor audits one Windows.
@@ -62,8 +62,8 @@ type auditor struct {
 	advisories []winre.Advisory
 }
 
-func newAuditor(path string, volumes []*volume, identity *disk.Identity, size int64) *auditor {
-	a := &auditor{image: newImage(path, KindVolume), volumes: volumes, identity: identity}
+func newAuditor(path string, list []*volume, identity *disk.Identity, size int64) *auditor {
+	a := &auditor{image: newImage(path, KindVolume), volumes: list, identity: identity}
 	if identity != nil {
 		a.image.Kind = KindDisk
 		a.image.Disk = &Disk{Size: size, Table: "gpt", ID: identity.ID.String()}

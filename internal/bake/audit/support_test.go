@@ -149,7 +149,7 @@ func (r *recoverable) device(role layout.Role) bcd.Device {
 func (r *recoverable) write(t testing.TB) string {
 	t.Helper()
 	records := bootcode.Own()
-	c := layout.Contents{Windows: r.windows, Recovery: r.re, MBR: records.MBR.Code, NTFS: records.NTFS.Code, FAT32: records.FAT32.Code}
+	c := layout.Contents{Main: r.windows, Recovery: r.re, MBR: records.MBR.Code, NTFS: records.NTFS.Code, FAT32: records.FAT32.Code}
 	if r.disk.Find(layout.System) != nil {
 		c.System = r.system
 	}

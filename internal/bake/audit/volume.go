@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"sync"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
-	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
@@ -23,10 +21,6 @@ type id = guid.GUID
 const (
 	wimFile    = winre.Folder + "/Winre.wim"
 	stagedFile = winre.Staging + "/Winre.wim"
-
-	fsNTFS  = "NTFS"
-	fsFAT   = "FAT"
-	fsFAT32 = "FAT32"
 )
 
 // volume is a partition and the file system on it.
@@ -41,20 +35,27 @@ type volume struct {
 	exists func(path string) bool
 }
 
-// newVolume opens the file system of a partition, which r holds.
-func newVolume(p disk.Partition, r *io.SectionReader) *volume {
-	v := &volume{table: p, Partition: describe(&p)}
+// newVolume is the audit's view of an opened volume. FAT volumes are not searched for Windows.
+func newVolume(o *volumes.Volume) *volume {
+	v := &volume{table: o.Partition, Partition: describe(&o.Partition), ntfs: o.NTFS, fat: o.FAT}
+	v.FileSystem = o.FileSystem
 	v.tree = func() (*tree.Tree, error) { return nil, fs.ErrNotExist }
 	v.exists = func(string) bool { return false }
-	v.FileSystem = media.FileSystem(r)
-	var err error
-	switch v.FileSystem {
-	case fsNTFS:
-		err = v.openNTFS(r)
-	case fsFAT32, fsFAT:
-		v.fat, err = fat32.Open(r, r.Size())
+	v.problem(o.Err)
+	if o.NTFS == nil {
+		return v
 	}
+	v.Label, v.tree = o.NTFS.Label(), o.Tree
+	v.exists = func(path string) bool {
+		found, err := o.Exists(path)
+		v.problem(err)
+		return found
+	}
+	free, err := o.NTFS.Free()
 	v.problem(err)
+	if err == nil {
+		v.Free = &free
+	}
 	return v
 }
 
@@ -62,26 +63,6 @@ func (v *volume) problem(err error) {
 	if err != nil && v.Problem == "" {
 		v.Problem = err.Error()
 	}
-}
-
-func (v *volume) openNTFS(r *io.SectionReader) error {
-	n, err := ntfs.Open(r, r.Size())
-	if err != nil {
-		return err
-	}
-	v.ntfs, v.Label = n, n.Label()
-	v.tree = sync.OnceValues(n.Tree)
-	v.exists = func(path string) bool {
-		found, err := n.Exists(path)
-		v.problem(err)
-		return found
-	}
-	free, err := n.Free()
-	if err != nil {
-		return err
-	}
-	v.Free = &free
-	return nil
 }
 
 // read returns a file of the volume; the error wraps fs.ErrNotExist where there is none.
@@ -138,8 +119,8 @@ func describe(p *disk.Partition) Partition {
 }
 
 // giveRoles finds out what the volumes are for that their tables do not tell.
-func giveRoles(volumes []*volume) {
-	for _, v := range volumes {
+func giveRoles(list []*volume) {
+	for _, v := range list {
 		switch {
 		case v.exists(registry.SystemHive):
 			v.Role = roleWindows
@@ -153,26 +134,17 @@ func giveRoles(volumes []*volume) {
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // readDisk opens the volumes of a disk, or the volume that fills it.
-func readDisk(r io.ReaderAt, size int64) (volumes []*volume, id *disk.Identity, err error) {
-	whole := io.NewSectionReader(r, 0, size)
-	if media.FileSystem(whole) == fsNTFS {
-		v := newVolume(disk.Partition{}, whole)
-		v.Type, v.Size = "", size
-		if v.ntfs == nil {
-			return nil, nil, fault.Corruptf(fault.NoOffset, "%s", v.Problem)
+func readDisk(r io.ReaderAt, size int64) (list []*volume, id *disk.Identity, err error) {
+	d, err := volumes.Open(r, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range d.Volumes {
+		v := newVolume(o)
+		if d.Identity == nil {
+			v.Type, v.Size = "", size
 		}
-		return []*volume{v}, nil, nil
+		list = append(list, v)
 	}
-	partitions, err := disk.Read(r, size)
-	if err != nil {
-		return nil, nil, err
-	}
-	identity, err := disk.Identify(r, size)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, p := range partitions {
-		volumes = append(volumes, newVolume(p, io.NewSectionReader(r, p.Offset, p.Size)))
-	}
-	return volumes, &identity, nil
+	return list, d.Identity, nil
 }

@@ -123,6 +123,8 @@ var kinds = map[string]func() Edit{
 	"openssh":               func() Edit { return new(OpenSSH) },
 	"firewall-rule":         func() Edit { return new(FirewallRule) },
 	"enable-firewall-rules": func() Edit { return new(EnableFirewallRules) },
+	"usb-boot":              func() Edit { return new(USBBoot) },
+	"flash":                 func() Edit { return new(Flash) },
 }
 
 // kindOf finds the name of an edit's type.

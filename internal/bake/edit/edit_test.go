@@ -16,6 +16,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/driver"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/firewall"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/flash"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/openssh"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/paging"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
@@ -60,6 +61,8 @@ func TestItemsTravel(t *testing.T) {
 		{"openssh", &OpenSSH{openssh.Settings{Source: "/zip", AuthorizedKeys: []string{"k"}}}},
 		{"firewall_rule[0]", &FirewallRule{firewall.Rule{ID: "a", LocalPorts: []string{"1"}}}},
 		{"enable_firewall_rules", &EnableFirewallRules{IDs: []string{"b"}}},
+		{"usb_boot", &USBBoot{}},
+		{"flash", &Flash{flash.Settings{Off: []string{flash.Prefetch}}}},
 	}
 	data, err := json.Marshal(Request{Items: items})
 	if err != nil {

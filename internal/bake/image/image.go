@@ -63,6 +63,38 @@ func Write(ctx context.Context, p *layout.Plan, progress func(done int64), targe
 	return written, nil
 }
 
+// At are the targets from an offset on: a disk within a disk.
+func At(targets []io.WriterAt, offset int64) []io.WriterAt {
+	out := make([]io.WriterAt, len(targets))
+	for i, t := range targets {
+		out[i] = shifted{t, offset}
+		if c, ok := t.(contentWriter); ok {
+			out[i] = shiftedContent{shifted{t, offset}, c}
+		}
+	}
+	return out
+}
+
+// shifted is a target from an offset on.
+type shifted struct {
+	target io.WriterAt
+	offset int64
+}
+
+func (s shifted) WriteAt(p []byte, off int64) (int, error) {
+	return s.target.WriteAt(p, s.offset+off)
+}
+
+// shiftedContent is a shifted contentWriter.
+type shiftedContent struct {
+	shifted
+	content contentWriter
+}
+
+func (s shiftedContent) WriteContentAt(p []byte, off int64) (int, error) {
+	return s.content.WriteContentAt(p, s.offset+off)
+}
+
 func writeTable(w io.WriterAt, p *layout.Plan) error {
 	partitions := make([]disk.Partition, len(p.Disk.Partitions))
 	for i := range partitions {

@@ -61,7 +61,7 @@ func makeDisk(t *testing.T, firmware layout.Firmware) made {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := layout.Contents{Windows: windows, Recovery: recoveryTree(t, windows)}
+	c := layout.Contents{Main: windows, Recovery: recoveryTree(t, windows)}
 	records := bootcode.Own()
 	c.MBR, c.NTFS, c.FAT32 = records.MBR.Code, records.NTFS.Code, records.FAT32.Code
 	system, systemRole := windows, layout.Windows

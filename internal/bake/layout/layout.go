@@ -21,9 +21,13 @@ const (
 	BIOS Firmware = "bios" // MBR disk, one active NTFS partition
 	UEFI Firmware = "uefi" // GPT disk, EFI system partition, MSR, NTFS
 	Both Firmware = "both" // MBR disk, active FAT32 system partition with both boot trees, NTFS
+	// Contained is for a disk that no firmware starts, since it lies in a file of another disk, whose
+	// boot manager looks into it: MBR, one NTFS partition, as Microsoft's guide to native boot makes it
+	// (https://learn.microsoft.com/windows-hardware/manufacture/desktop/deploy-windows-on-a-vhd--native-boot).
+	Contained Firmware = "contained"
 )
 
-// Firmwares are the accepted values.
+// Firmwares are the values that a user may give.
 var Firmwares = []Firmware{BIOS, UEFI, Both}
 
 // Role is what a partition is for.
@@ -35,6 +39,7 @@ const (
 	Reserved Role = "reserved" // Microsoft reserved partition: no file system
 	Windows  Role = "windows"
 	Recovery Role = "recovery" // Windows Recovery Environment
+	Host     Role = "host"     // holds a virtual disk with Windows on it
 )
 
 // FileSystem is what a partition holds.
@@ -70,7 +75,9 @@ const (
 type Spec struct {
 	Size     int64 // of the disk, in bytes
 	Firmware Firmware
-	Label    string // of the Windows volume
+	// Main is what the largest partition is for: Windows, if it is empty, or Host.
+	Main  Role
+	Label string // of the largest partition
 	// Recovery is the size of the recovery partition in bytes, rounded up to whole MiB; 0 for a disk
 	// that has none.
 	Recovery int64
@@ -105,6 +112,9 @@ func New(s Spec) (*Disk, error) {
 	if s.Size%disk.SectorSize != 0 {
 		return nil, fault.Invalidf("size: %d bytes is not a whole number of %d-byte sectors", s.Size, disk.SectorSize)
 	}
+	if s.Main == "" {
+		s.Main = Windows
+	}
 	d := &Disk{Spec: s}
 	var err error
 	switch s.Firmware {
@@ -115,6 +125,8 @@ func New(s Spec) (*Disk, error) {
 		err = d.partitionUEFI()
 	case Both:
 		err = d.partitionBoth()
+	case Contained:
+		err = d.addMain(disk.Partition{Offset: alignment, MBRType: disk.TypeNTFS}, down(d.Spec.Size))
 	default:
 		err = fault.Invalidf("firmware: %q is not one of %q", s.Firmware, Firmwares)
 	}
@@ -134,7 +146,7 @@ func New(s Spec) (*Disk, error) {
 func (d *Disk) MBR() bool { return d.Spec.Firmware != UEFI }
 
 func (d *Disk) partitionBIOS() error {
-	return d.addWindows(disk.Partition{Offset: alignment, MBRType: disk.TypeNTFS, Active: true}, down(d.Spec.Size))
+	return d.addMain(disk.Partition{Offset: alignment, MBRType: disk.TypeNTFS, Active: true}, down(d.Spec.Size))
 }
 
 // partitionBoth is the layout that Windows To Go has: a firmware of either kind finds its boot
@@ -144,7 +156,7 @@ func (d *Disk) partitionBoth() error {
 		Partition: disk.Partition{Offset: alignment, Size: systemSize, MBRType: disk.TypeFAT32LBA, Active: true},
 		Role:      System, FileSystem: FAT32, Label: "SYSTEM",
 	})
-	return d.addWindows(disk.Partition{Offset: alignment + systemSize, MBRType: disk.TypeNTFS}, down(d.Spec.Size))
+	return d.addMain(disk.Partition{Offset: alignment + systemSize, MBRType: disk.TypeNTFS}, down(d.Spec.Size))
 }
 
 func (d *Disk) partitionUEFI() error {
@@ -153,23 +165,23 @@ func (d *Disk) partitionUEFI() error {
 	reserved := disk.Partition{Offset: system.Offset + system.Size, Size: reservedSize, Name: "Microsoft reserved partition", Type: disk.TypeMSR, Attributes: disk.AttrNoDriveLetter}
 	d.add(Partition{Partition: system, Role: System, FileSystem: FAT32, Label: "SYSTEM"})
 	d.add(Partition{Partition: reserved, Role: Reserved})
-	return d.addWindows(disk.Partition{Offset: reserved.Offset + reserved.Size, Name: basicName, Type: disk.TypeBasicData}, down(usable))
+	return d.addMain(disk.Partition{Offset: reserved.Offset + reserved.Size, Name: basicName, Type: disk.TypeBasicData}, down(usable))
 }
 
 // basicName is the name that Windows' own tools give to every partition that they are not told a
 // name for, a recovery partition too.
 const basicName = "Basic data partition"
 
-// addWindows gives the disk from windows.Offset to end to Windows, and the last of it to the recovery
-// partition where one is wanted. That lies behind Windows because it can only be made larger, as
-// updates of the recovery environment may need, at the expense of the partition before it.
-func (d *Disk) addWindows(windows disk.Partition, end int64) error {
-	recovery, err := d.recoverySize(windows.Offset, end)
+// addMain gives the disk from main.Offset to end to the largest partition, and the last of it to the
+// recovery partition where one is wanted. That lies behind Windows because it can only be made larger,
+// as updates of the recovery environment may need, at the expense of the partition before it.
+func (d *Disk) addMain(main disk.Partition, end int64) error {
+	recovery, err := d.recoverySize(main.Offset, end)
 	if err != nil {
 		return err
 	}
-	windows.Size = end - recovery - windows.Offset
-	d.add(Partition{Partition: windows, Role: Windows, FileSystem: NTFS, Label: d.Spec.Label})
+	main.Size = end - recovery - main.Offset
+	d.add(Partition{Partition: main, Role: d.Spec.Main, FileSystem: NTFS, Label: d.Spec.Label})
 	if recovery == 0 {
 		return nil
 	}

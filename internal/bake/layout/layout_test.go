@@ -111,7 +111,7 @@ func TestPlanRecovery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Contents{Windows: tree.New(1), Recovery: tree.New(1)}
+	c := Contents{Main: tree.New(1), Recovery: tree.New(1)}
 	if _, err := c.Recovery.WriteFile("Recovery/WindowsRE/Winre.wim", tree.Bytes(make([]byte, 17*mib))); err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,9 @@ type Volume struct {
 
 // Contents are what the partitions are filled with.
 type Contents struct {
-	// Windows is the Windows volume; System and Recovery are those of the system and the recovery
-	// partition, nil where the disk has none.
-	Windows, System, Recovery *tree.Tree
+	// Main is the volume of the largest partition; System and Recovery are those of the system and the
+	// recovery partition, nil where the disk has none.
+	Main, System, Recovery *tree.Tree
 	// MBR, NTFS and FAT32 are the boot records for a BIOS, where it is one of the firmwares.
 	MBR, NTFS, FAT32 []byte
 }
@@ -88,6 +88,6 @@ func (c *Contents) of(r Role) *tree.Tree {
 	case Recovery:
 		return c.Recovery
 	default:
-		return c.Windows
+		return c.Main
 	}
 }

@@ -117,3 +117,20 @@ func checkName(path string) error {
 func convertError(path, format string) error {
 	return fault.Unsupportedf(fault.NoOffset, "media: %s is %s; turn it into a raw disk with: qemu-img convert -O raw %s disk.raw", path, format, path)
 }
+
+// Kind is what a file holds, for those who do more with it than bake it.
+type Kind = kind
+
+// The kinds: a WIM, a bare NTFS volume, a disk, an optical disc.
+const (
+	WIM    Kind = kindWIM
+	Volume Kind = kindVolume
+	Disk   Kind = kindDisk
+	ISO    Kind = kindISO
+)
+
+// Detect says what a file of size bytes is, by its content, and returns the disk, disc or volume in it,
+// nil for a WIM. What is none of the kinds is an error that says what to do.
+func Detect(r io.ReaderAt, size int64, path string) (Kind, *io.SectionReader, error) {
+	return detect(r, size, path)
+}

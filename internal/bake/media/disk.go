@@ -15,6 +15,9 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
+// volumeName is what an NTFS volume without a disk around it is called.
+const volumeName = "volume"
+
 // diskSource are the Windows volumes of a disk, or one volume without a disk around it.
 type diskSource struct {
 	file io.Closer
@@ -38,7 +41,7 @@ type part struct {
 func readDisk(r *io.SectionReader, what kind) (*diskSource, []Image, error) {
 	d := &diskSource{}
 	if what == kindVolume {
-		d.parts = []*part{{name: "volume", r: r}}
+		d.parts = []*part{{name: volumeName, r: r}}
 	} else {
 		partitions, err := disk.Read(r, r.Size())
 		if err != nil {

@@ -15,6 +15,8 @@ type Image struct {
 	Name  string // of the image in a WIM; the product's name on a volume
 	// Title is the second name: the display name in a WIM, the label of a volume.
 	Title string
+	// Description is that of an image in a WIM.
+	Description string
 	// Flags is the edition as Setup chooses it, such as ServerStandardCore: it tells a Core image
 	// from a Desktop one, whose EditionID is the same.
 	Flags            string
@@ -26,6 +28,10 @@ type Image struct {
 	Version          string // 10.0.20348.587
 	Languages        []string
 	DefaultLanguage  string
+
+	// Files and Dirs count names, so that a file with two counts twice; the root has none. Bytes is the
+	// length of all streams of all names.
+	Files, Dirs, Bytes int64
 
 	Created, Modified filetime.Time
 }

@@ -28,12 +28,12 @@ func (m *Medium) openISO(f *os.File, size int64) error {
 
 // readISO finds the WIM of the ISO called name.
 func readISO(r io.ReaderAt, size int64, name string) (fs.FS, *wim.File, error) {
-	files, err := openDisc(r, size)
+	files, err := OpenDisc(r, size)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, path := range []string{installWIM, installESD} {
-		c, err := discFile(files, path)
+		c, err := DiscFile(files, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -46,9 +46,9 @@ func readISO(r io.ReaderAt, size int64, name string) (fs.FS, *wim.File, error) {
 	return nil, nil, noInstallWIM(files)
 }
 
-// openDisc reads the UDF of a disc or, if it has none, its ISO 9660. Microsoft's discs have both, and
-// nothing but a note in the latter.
-func openDisc(r io.ReaderAt, size int64) (fs.FS, error) {
+// OpenDisc reads the UDF of a disc or, if it has none, its ISO 9660. Microsoft's discs have both, and
+// nothing but a note in the latter. What it returns is a *udf.Volume or an *iso9660.Volume.
+func OpenDisc(r io.ReaderAt, size int64) (fs.FS, error) {
 	is, err := udf.Recognize(r)
 	if err != nil {
 		return nil, err
@@ -59,8 +59,9 @@ func openDisc(r io.ReaderAt, size int64) (fs.FS, error) {
 	return iso9660.Open(r, size)
 }
 
-// discFile finds a file of a disc, whatever the case of its name.
-func discFile(files fs.FS, path string) (*disc.Content, error) {
+// DiscFile finds a file of a disc, whatever the case of its name. The error wraps fs.ErrNotExist when
+// there is none.
+func DiscFile(files fs.FS, path string) (*disc.Content, error) {
 	path, err := find(files, path)
 	if err != nil {
 		return nil, err

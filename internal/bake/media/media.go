@@ -171,6 +171,10 @@ func findInstallWIM(folder string) (string, error) {
 
 func hostPath(folder, path string) string { return filepath.Join(folder, filepath.FromSlash(path)) }
 
+// FindPath returns a '/' path as it is written in a folder or disc, ignoring case, as Windows would. The
+// error wraps fs.ErrNotExist when there is none.
+func FindPath(files fs.FS, path string) (string, error) { return find(files, path) }
+
 // find returns a '/' path as it is written in a folder or disc, ignoring case, as Windows would. The
 // error wraps fs.ErrNotExist when there is none.
 func find(files fs.FS, path string) (string, error) {
@@ -193,7 +197,7 @@ func find(files fs.FS, path string) (string, error) {
 // an ISO can be read until the medium is closed.
 func (m *Medium) Host(path string) tree.Content {
 	if m.disc != nil {
-		c, err := discFile(m.disc, path)
+		c, err := DiscFile(m.disc, path)
 		if err != nil {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"io"
 
@@ -46,6 +47,8 @@ func wimImage(i wim.Image) Image {
 		Index: i.Index, Name: i.Name, Title: i.DisplayName, Flags: i.Flags, EditionID: i.EditionID,
 		ProductName: i.ProductName, ProductType: i.ProductType, InstallationType: i.InstallationType,
 		Arch: i.Arch, Version: i.Version.String(), Languages: i.Languages, DefaultLanguage: i.DefaultLanguage,
+		Description: cmp.Or(i.DisplayDescription, i.Description),
+		Files:       int64(i.FileCount), Dirs: int64(i.DirCount), Bytes: int64(i.TotalBytes),
 		Created: i.Created, Modified: i.Modified,
 	}
 }

@@ -146,6 +146,7 @@ func (w *windowsVolume) describe(found *boot.Windows, t *tree.Tree) Image {
 	if found.Server {
 		i.ProductType = "ServerNT"
 	}
+	i.count(t)
 	// An edition's Core images are told from the others by their flags only.
 	const core = "Core"
 	if found.EditionID != "" && found.Installation == "Server "+core && !strings.HasSuffix(found.EditionID, core) {
@@ -161,6 +162,21 @@ func (w *windowsVolume) describe(found *boot.Windows, t *tree.Tree) Image {
 		}
 	}
 	return i
+}
+
+// count counts what is in a tree.
+func (i *Image) count(t *tree.Tree) {
+	for _, e := range t.Walk() {
+		if e.Node.IsDir() {
+			i.Dirs++
+		} else {
+			i.Files++
+		}
+		i.Bytes += tree.SizeOf(e.Node.Data)
+		for _, s := range e.Node.Streams {
+			i.Bytes += tree.SizeOf(s.Data)
+		}
+	}
 }
 
 // fingerprint hashes the boot sector and what the tree says of every file. Contents are not read,

@@ -275,6 +275,16 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		text := printed(t, s, PrintOptions{})
+		for _, o := range s.InPrintOrder() {
+			for _, e := range o.Elements() {
+				values, err := s.Values(o, e, PrintOptions{})
+				for _, v := range values {
+					if err == nil && !strings.Contains(text, strings.TrimRight(v, " ")) {
+						t.Errorf("%q is not what is printed", v)
+					}
+				}
+			}
+		}
 		out, err := s.Marshal()
 		if err != nil {
 			return // an element that is not well formed

@@ -175,6 +175,12 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		got, err := disk.Read(bytes.NewReader(b), size)
+		if _, describeErr := disk.Describe(bytes.NewReader(b), size); err == nil && describeErr != nil {
+			t.Errorf("%v", describeErr)
+		}
+		for i := range got {
+			_, _ = got[i].TypeName(), got[i].AttributeNames()
+		}
 		if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}

@@ -80,7 +80,9 @@ func (v *Volume) parse(b []byte, size int64) error {
 	if reserved == 0 || fats == 0 || fatSectors == 0 || start >= total || total > size/v.sector {
 		return fault.Corruptf(0x0E, "%d reserved sectors, %d FATs of %d and %d sectors in all, on a volume of %d bytes", reserved, fats, fatSectors, total, size)
 	}
-	v.clusters = (total - start) / perCluster
+	if v.clusters = (total - start) / perCluster; v.clusters > maxClusters {
+		return fault.Corruptf(0x20, "%d clusters; a FAT has %d at most", v.clusters, maxClusters)
+	}
 	v.fat, v.data, v.entry = reserved*v.sector, start*v.sector, 4
 	switch {
 	case v.clusters < minClusters16:

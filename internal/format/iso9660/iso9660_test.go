@@ -288,5 +288,8 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = append(make([]byte, 16*block), b...)
 		look(t, "fuzz", bytes.NewReader(b), int64(len(b)))
+		if _, boot, _ := iso9660.Describe(bytes.NewReader(b)); len(boot) > block/32 {
+			t.Errorf("%d boot entries", len(boot))
+		}
 	})
 }

@@ -396,7 +396,11 @@ func FuzzOpen(f *testing.F) {
 			}
 			m = spread(pieces)
 		}
+		details, describeErr := qcow2.Describe(m, m.Size)
 		d, err := qcow2.Open(m, m.Size)
+		if err == nil && (describeErr != nil || details.Size != d.Size() || details.ClusterSize != d.Info().ClusterSize || details.Compression != d.Info().Compression) {
+			t.Errorf("%+v, %v; opened as %+v", details, describeErr, d.Info())
+		}
 		if err != nil {
 			sparsetest.Class(t, err)
 			return

@@ -32,7 +32,11 @@ type Volume struct {
 	size       int64
 	partitions []partition // in the order of the partition maps
 	root       *node
+	label      string
 }
+
+// Label is the volume's name, "" for one without.
+func (v *Volume) Label() string { return v.label }
 
 // Recognize says whether r claims to be UDF: that there is an NSR descriptor in its volume
 // recognition sequence, ECMA-167 2/8 and 3/9.1.
@@ -70,6 +74,7 @@ func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.label = volumeLabel(d.volume)
 	fileSet, err := v.mount(d)
 	if err != nil {
 		return nil, err

@@ -188,3 +188,19 @@ func (v *Volume) locate(a address, length int64) (int64, error) {
 	}
 	return at, nil
 }
+
+// volumeLabel is the identifier of a logical volume: a field of fixed length whose last byte is the
+// length of what is used (ECMA-167 1/7.2.12). One that is no text counts as none.
+func volumeLabel(descriptor []byte) string {
+	const at, size = 84, 128
+	field := descriptor[at : at+size]
+	n := int(field[size-1])
+	if n >= size {
+		return ""
+	}
+	name, err := decodeName(field[:n])
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(name, "\x00 ")
+}

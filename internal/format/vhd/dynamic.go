@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strconv"
-	"strings"
 
-	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -69,11 +67,7 @@ func (d *Disk) parentError(at int64) error {
 	b := make([]byte, headerSize)
 	name := "another file"
 	if d.file.Data(b, at) == nil && string(b[:len(headerCookie)]) == headerCookie {
-		units := make([]uint16, 0, (parentNameTo-parentNameAt)/2)
-		for i := parentNameAt; i < parentNameTo; i += 2 {
-			units = append(units, binary.BigEndian.Uint16(b[i:]))
-		}
-		if parent, _, _ := strings.Cut(utf16le.DecodeUnits(units), "\x00"); parent != "" {
+		if parent := parentName(b); parent != "" {
 			name = strconv.Quote(parent)
 		}
 	}

@@ -168,7 +168,11 @@ func TestDynamic(t *testing.T) {
 		"copy damaged":   func(b []byte) []byte { b[70]++; return b },
 	} {
 		b := change(image.file())
+		info, describeErr := vhd.Describe(bytes.NewReader(b), int64(len(b)))
 		d, err := openBytes(b)
+		if err == nil && (describeErr != nil || info.Size != d.Size() || info.ID != d.Footer().ID) {
+			t.Errorf("described as %+v, %v; opened as %+v", info, describeErr, d.Footer())
+		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -352,7 +356,11 @@ func FuzzOpen(f *testing.F) {
 				}
 			}
 		}
+		info, describeErr := vhd.Describe(bytes.NewReader(b), int64(len(b)))
 		d, err := openBytes(b)
+		if err == nil && (describeErr != nil || info.Size != d.Size() || info.ID != d.Footer().ID) {
+			t.Errorf("described as %+v, %v; opened as %+v", info, describeErr, d.Footer())
+		}
 		if err != nil {
 			sparsetest.Class(t, err)
 			return

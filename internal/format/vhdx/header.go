@@ -60,27 +60,32 @@ func sound(b []byte, signature string) bool {
 
 // currentHeader returns the header that is sound; the one with the higher sequence number if both are.
 func currentHeader(f *sparse.File) (*header, error) {
-	var current *header
+	h, _, err := findHeader(f)
+	return h, err
+}
+
+// findHeader is currentHeader, with the place of the header.
+func findHeader(f *sparse.File) (current *header, at int64, err error) {
 	for _, off := range headersAt {
 		b := make([]byte, headerSize)
 		if err := f.Data(b, off); err != nil {
-			return nil, fault.In("VHDX header", err)
+			return nil, 0, fault.In("VHDX header", err)
 		}
 		if !sound(b, "head") {
 			continue
 		}
 		h, err := parseHeader(b, off)
 		if err != nil {
-			return nil, fault.In("VHDX header", err)
+			return nil, 0, fault.In("VHDX header", err)
 		}
 		if current == nil || h.sequence > current.sequence {
-			current = h
+			current, at = h, off
 		}
 	}
 	if current == nil {
-		return nil, fault.Corruptf(headersAt[0], "neither of the VHDX's two headers has its signature and checksum")
+		return nil, 0, fault.Corruptf(headersAt[0], "neither of the VHDX's two headers has its signature and checksum")
 	}
-	return current, nil
+	return current, at, nil
 }
 
 func parseHeader(b []byte, off int64) (*header, error) {

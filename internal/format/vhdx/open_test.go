@@ -295,7 +295,11 @@ func FuzzOpen(f *testing.F) {
 		}
 		sealLog(m)
 		sealAll(m)
+		details, describeErr := vhdx.Describe(m, m.Size)
 		d, err := vhdx.Open(m, m.Size)
+		if err == nil && (describeErr != nil || details.Log.IsZero() && d.Info().Replayed > 0) {
+			t.Errorf("%+v, %v; opened as %+v", details, describeErr, d.Info())
+		}
 		if err != nil {
 			sparsetest.Class(t, err)
 			return

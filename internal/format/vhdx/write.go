@@ -3,6 +3,7 @@ package vhdx
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"iter"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
@@ -43,8 +44,24 @@ type Options struct {
 // writes in the same order give the same file.
 type Writer struct {
 	*sparse.Writer
-	options Options
-	bat     region
+	file
+}
+
+// file is what a VHDX has beside the disk.
+type file struct {
+	Options
+	bat   region
+	flags uint32 // of the file parameters
+}
+
+// newFile lays out a VHDX. A disk that is too large or no whole number of sectors is a wrong value.
+func newFile(o Options, flags uint32) (file, error) {
+	if o.Size <= 0 || o.Size%sectorSize != 0 || o.Size > MaxSize {
+		return file{}, fault.Invalidf("a VHDX holds a whole number of 512-byte sectors up to 64 TiB, not %d bytes", o.Size)
+	}
+	blocks := (o.Size + writtenBlock - 1) / writtenBlock
+	entries := blocks + (blocks-1)/chunkBlocks
+	return file{o, region{writtenMetadata.end(), (batEntrySize*entries + mib - 1) / mib * mib}, flags}, nil
 }
 
 // chunkBlocks is the number of blocks after which the BAT has an entry of a sector bitmap block.
@@ -52,15 +69,13 @@ const chunkBlocks = 1 << 23 * sectorSize / writtenBlock
 
 // Create begins a VHDX in an empty file. A disk that is too large or no whole number of sectors is a
 // wrong value.
-func Create(file sparse.Target, o Options) (*Writer, error) {
-	if o.Size <= 0 || o.Size%sectorSize != 0 || o.Size > MaxSize {
-		return nil, fault.Invalidf("a VHDX holds a whole number of 512-byte sectors up to 64 TiB, not %d bytes", o.Size)
+func Create(target sparse.Target, o Options) (*Writer, error) {
+	f, err := newFile(o, 0)
+	if err != nil {
+		return nil, err
 	}
-	blocks := (o.Size + writtenBlock - 1) / writtenBlock
-	entries := blocks + (blocks-1)/chunkBlocks
-	bat := region{writtenMetadata.end(), (batEntrySize*entries + mib - 1) / mib * mib}
-	shape := sparse.Shape{Size: o.Size, Unit: writtenBlock, First: bat.end(), Stride: writtenBlock}
-	return &Writer{sparse.NewWriter(file, shape), o, bat}, nil
+	shape := sparse.Shape{Size: o.Size, Unit: writtenBlock, First: f.bat.end(), Stride: writtenBlock}
+	return &Writer{sparse.NewWriter(target, shape), f}, nil
 }
 
 // Finish writes everything but the disk, and returns the file's size. The log is empty.
@@ -68,31 +83,41 @@ func (w *Writer) Finish() (int64, error) {
 	if err := w.Writer.Finish(w.End()); err != nil {
 		return 0, err
 	}
-	regions := w.regionTable()
-	for _, piece := range []struct {
-		data []byte
-		off  int64
-	}{
-		{append([]byte(Signature), utf16le.Encode(creator)...), 0},
-		{w.header(1), headersAt[0]}, {w.header(2), headersAt[1]},
-		{regions, regionTablesAt[0]}, {regions, regionTablesAt[1]},
-		{w.metadata(), writtenMetadata.offset},
-		{w.table(), w.bat.offset},
-	} {
-		if err := w.Table(piece.data, piece.off); err != nil {
+	for _, p := range w.pieces(w.Placed()) {
+		if err := w.Table(p.data, p.off); err != nil {
 			return 0, err
 		}
 	}
 	return w.End(), nil
 }
 
+// piece is some bytes of the file.
+type piece struct {
+	data []byte
+	off  int64
+}
+
+// pieces are everything but the disk, whose blocks are where placed says.
+func (f *file) pieces(placed iter.Seq2[int64, int64]) []piece {
+	regions := f.regionTable()
+	return []piece{
+		{append([]byte(Signature), utf16le.Encode(creator)...), 0},
+		{f.header(1), headersAt[0]},
+		{f.header(2), headersAt[1]},
+		{regions, regionTablesAt[0]},
+		{regions, regionTablesAt[1]},
+		{f.metadata(), writtenMetadata.offset},
+		{f.table(placed), f.bat.offset},
+	}
+}
+
 // header returns one of the two headers (2.2.2).
-func (w *Writer) header(sequence uint64) []byte {
+func (f *file) header(sequence uint64) []byte {
 	b := make([]byte, headerSize)
 	copy(b, "head")
 	binary.LittleEndian.PutUint64(b[8:], sequence)
-	copy(b[16:], w.options.FileWrite[:])
-	copy(b[32:], w.options.DataWrite[:])
+	copy(b[16:], f.FileWrite[:])
+	copy(b[32:], f.DataWrite[:])
 	// No log identifier: there is nothing to replay.
 	binary.LittleEndian.PutUint16(b[66:], 1) // version
 	binary.LittleEndian.PutUint32(b[68:], uint32(writtenLog.length))
@@ -107,14 +132,14 @@ func seal(b []byte) []byte {
 }
 
 // regionTable returns the table of regions (2.2.3).
-func (w *Writer) regionTable() []byte {
+func (f *file) regionTable() []byte {
 	const first, entrySize, required = 16, 32, 1
 	b := make([]byte, regionTableSize)
 	copy(b, "regi")
 	entries := []struct {
 		id    guid.GUID
 		where region
-	}{{regionBAT, w.bat}, {regionMetadata, writtenMetadata}}
+	}{{regionBAT, f.bat}, {regionMetadata, writtenMetadata}}
 	binary.LittleEndian.PutUint32(b[8:], uint32(len(entries)))
 	for i, entry := range entries {
 		e := b[first+i*entrySize:]
@@ -133,7 +158,7 @@ const (
 )
 
 // metadata returns the table of items, and the items after it (2.6).
-func (w *Writer) metadata() []byte {
+func (f *file) metadata() []byte {
 	const first, entrySize = 32, 32
 	le := binary.LittleEndian
 	items := []struct {
@@ -141,11 +166,11 @@ func (w *Writer) metadata() []byte {
 		flags uint32
 		data  []byte
 	}{
-		{itemFileParameters, itemRequired, le.AppendUint64(nil, writtenBlock)}, // and no flags
-		{itemSize, itemRequired | itemVirtualDisk, le.AppendUint64(nil, uint64(w.options.Size))},
-		{itemPage83, itemRequired | itemVirtualDisk, w.options.ID[:]},
+		{itemFileParameters, itemRequired, le.AppendUint32(le.AppendUint32(nil, writtenBlock), f.flags)},
+		{itemSize, itemRequired | itemVirtualDisk, le.AppendUint64(nil, uint64(f.Size))},
+		{itemPage83, itemRequired | itemVirtualDisk, f.ID[:]},
 		{itemLogicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, sectorSize)},
-		{itemPhysicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, physicalSector(w.options.Size))},
+		{itemPhysicalSector, itemRequired | itemVirtualDisk, le.AppendUint32(nil, physicalSector(f.Size))},
 	}
 	b := make([]byte, itemsAt+len(items)*itemSpacing)
 	copy(b, metadataSignature)
@@ -170,10 +195,10 @@ func physicalSector(size int64) uint32 {
 }
 
 // table returns the BAT as far as it is not empty (2.5).
-func (w *Writer) table() []byte {
-	b := make([]byte, w.bat.length)
+func (f *file) table(placed iter.Seq2[int64, int64]) []byte {
+	b := make([]byte, f.bat.length)
 	used := 0
-	for block, place := range w.Placed() {
+	for block, place := range placed {
 		at := batEntrySize * (block + block/chunkBlocks)
 		binary.LittleEndian.PutUint64(b[at:], uint64(place)|stateFullyPresent)
 		used = int(at) + batEntrySize

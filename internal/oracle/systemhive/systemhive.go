@@ -171,7 +171,10 @@ func sameValues(a, b map[string]oracle.HiveValue) bool {
 }
 
 // types are regfexport's names of the types, by number.
-var types = []string{"REG_NONE", "REG_SZ", "REG_EXPAND_SZ", "REG_BINARY", "REG_DWORD_LITTLE_ENDIAN", "REG_DWORD_BIG_ENDIAN", "REG_LINK", "REG_MULTI_SZ"}
+var types = []string{
+	"REG_NONE", "REG_SZ", "REG_EXPAND_SZ", "REG_BINARY", "REG_DWORD_LITTLE_ENDIAN", "REG_DWORD_BIG_ENDIAN", "REG_LINK", "REG_MULTI_SZ",
+	"REG_RESOURCE_LIST", "REG_FULL_RESOURCE_DESCRIPTOR", "REG_RESOURCE_REQUIREMENTS_LIST", "REG_QWORD_LITTLE_ENDIAN",
+}
 
 func shapesOf(values map[string]oracle.HiveValue) map[string]oracle.HiveShape {
 	shapes := map[string]oracle.HiveShape{}

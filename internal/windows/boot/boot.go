@@ -102,6 +102,9 @@ type Options struct {
 	// recoveryenabled no`. Without it and without Recovery they say nothing of it, which is how
 	// bcdboot leaves them for Windows to set up its recovery environment itself.
 	NoRecovery bool
+	// Hypervisor has Hyper-V's hypervisor start before Windows, as the Hyper-V role sets it up:
+	// `bcdedit /set hypervisorlaunchtype auto`. Without it the entry says nothing of it.
+	Hypervisor bool
 	// EX takes the boot files that are signed with the "Windows UEFI CA 2023", which images
 	// serviced since 2024 hold beside the others (EFI_EX, Fonts_EX). Firmware that trusts only
 	// the CA of 2011 refuses them.
@@ -220,10 +223,7 @@ func (o Options) checkImage(windows *tree.Tree) error {
 	if o.EX {
 		needed = append(needed, exManager)
 	}
-	missing := slices.DeleteFunc(needed, func(path string) bool {
-		n, err := windows.Lookup(path)
-		return err == nil && !n.IsDir()
-	})
+	missing := slices.DeleteFunc(needed, func(path string) bool { return isFile(windows, path) })
 	if len(missing) == 0 {
 		return nil
 	}

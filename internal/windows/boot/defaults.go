@@ -88,6 +88,9 @@ const (
 	baudRate    = 115200
 )
 
+// launchAuto has the hypervisor start.
+const launchAuto = 1
+
 func (b *builder) debuggerDefaults() []bcd.Element {
 	if b.build() >= build10 {
 		return []bcd.Element{bcd.ElemDebugType.Integer(debugLocal)}

@@ -17,7 +17,7 @@ func NewStore(windows *tree.Tree, o Options) (*bcd.Store, error) {
 		return nil, err
 	}
 	b := builder{Options: o, scheme: o.Firmware.scheme(), template: readTemplate(windows)}
-	if n, err := windows.Lookup(b.source + "/" + b.memtest); err == nil && !n.IsDir() {
+	if isFile(windows, b.source+"/"+b.memtest) {
 		b.tools = []guid.GUID{bcd.MemoryTester}
 	}
 	s := &bcd.Store{Time: o.Time, Description: bcd.Description{
@@ -184,6 +184,9 @@ func (b *builder) loader() *bcd.Object {
 		bcd.ElemResumeObject.Object(b.ResumeID),
 	})
 	o.Set(b.loaderRecovery()...)
+	if b.Hypervisor {
+		o.Set(bcd.ElemHypervisorLaunchType.Integer(launchAuto))
+	}
 	return o
 }
 

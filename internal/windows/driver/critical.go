@@ -10,11 +10,7 @@ import (
 // addCriticalDevices tells Windows 7, which has no driver database, what service the devices need that
 // it starts from.
 func (in *injector) addCriticalDevices() error {
-	sets, err := in.r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
+	return in.r.EachControlSet(func(set string) error {
 		for _, d := range in.deviceIDs() {
 			if !in.boots(in.install(d.model)) {
 				continue
@@ -23,8 +19,8 @@ func (in *injector) addCriticalDevices() error {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (in *injector) addCriticalDevice(key string, install *inf.Install) error {

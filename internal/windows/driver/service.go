@@ -41,18 +41,14 @@ func (in *injector) copies(path string) bool {
 
 // addServices writes the services into every control set.
 func (in *injector) addServices() error {
-	sets, err := in.r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
+	return in.r.EachControlSet(func(set string) error {
 		for _, s := range in.services {
 			if err := in.addService(set+`\Services\`+s.Name, s); err != nil {
 				return fault.In("service "+s.Name, err)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (in *injector) addService(key string, s inf.Service) error {

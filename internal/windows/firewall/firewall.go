@@ -111,11 +111,7 @@ func Add(r *registry.Registry, rule Rule) error {
 	if err := rule.Validate(); err != nil {
 		return err
 	}
-	sets, err := r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
+	return r.EachControlSet(func(set string) error {
 		v, err := versionOf(r, set)
 		if err != nil {
 			return err
@@ -127,8 +123,8 @@ func Add(r *registry.Registry, rule Rule) error {
 		if err := r.Set(set+rules, regf.String(rule.ID, text.String())); err != nil {
 			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // versionOf returns the version to write rules in: the highest among those of the control set, or what

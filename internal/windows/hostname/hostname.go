@@ -28,17 +28,9 @@ func Validate(name string) error {
 // Apply gives the image the name in every control set. A Windows whose first boot is still to come takes
 // its name from the answer file, and makes one up where that has none.
 func Apply(r *registry.Registry, name string) error {
-	sets, err := r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
-		err := errors.Join(
+	return r.EachControlSet(func(set string) error {
+		return errors.Join(
 			r.Set(set+`\Control\ComputerName\ComputerName`, regf.String("ComputerName", strings.ToUpper(name))),
 			r.Set(set+`\Services\Tcpip\Parameters`, regf.String("Hostname", name), regf.String("NV Hostname", name)))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

@@ -88,11 +88,7 @@ func startService(i Image, at place) error {
 // register makes both services anew, as install-sshd.ps1 does, in every control set, and adds the folder
 // to the search path of all users.
 func register(i Image) error {
-	sets, err := i.Registry.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
+	return i.Registry.EachControlSet(func(set string) error {
 		for _, old := range []string{sshd, sshAgent} {
 			if _, err := i.Registry.DeleteKey(set + old); err != nil {
 				return err
@@ -112,11 +108,8 @@ func register(i Image) error {
 				return err
 			}
 		}
-		if err := addToPath(i, set); err != nil {
-			return err
-		}
-	}
-	return nil
+		return addToPath(i, set)
+	})
 }
 
 // addToPath adds the folder to the machine's search path if it is not there.

@@ -68,14 +68,8 @@ func (s Settings) files() regf.Value {
 // Without a page file Windows can write no crash dump, so dumps are turned off, too, unless they go to
 // a file of their own; and page files that a used disk holds are removed.
 func Apply(t *tree.Tree, r *registry.Registry, s Settings) error {
-	sets, err := r.ControlSets()
-	if err != nil {
+	if err := r.EachControlSet(func(set string) error { return s.apply(r, set) }); err != nil {
 		return err
-	}
-	for _, set := range sets {
-		if err := s.apply(r, set); err != nil {
-			return err
-		}
 	}
 	if !s.Off {
 		return nil

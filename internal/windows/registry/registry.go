@@ -149,6 +149,20 @@ func (r *Registry) ControlSets() ([]string, error) {
 	return sets, nil
 }
 
+// EachControlSet calls f with the path of each control set, until it returns an error.
+func (r *Registry) EachControlSet(f func(set string) error) error {
+	sets, err := r.ControlSets()
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if err := f(set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // AwaitsFirstBoot says whether Windows is still to be set up, by an answer file or by questions, when it
 // starts next: so it is in install media and after sysprep.
 func (r *Registry) AwaitsFirstBoot() (bool, error) {

@@ -67,17 +67,14 @@ func Apply(r *registry.Registry, s Settings, note func(format string, args ...an
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	sets, err := r.ControlSets()
+	served := false
+	err := r.EachControlSet(func(set string) error {
+		has, err := s.apply(r, set)
+		served = served || has
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	served := false
-	for _, set := range sets {
-		has, err := s.apply(r, set)
-		if err != nil {
-			return err
-		}
-		served = served || has
 	}
 	if !served {
 		return fault.Invalidf("the image has no service TermService, so nothing would answer on the port of Remote Desktop")

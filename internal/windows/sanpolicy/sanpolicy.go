@@ -43,14 +43,7 @@ func Apply(r *registry.Registry, s Settings) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	sets, err := r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
-		if err := r.Set(set+`\Services\partmgr\Parameters`, regf.DWord("SanPolicy", s.number())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.EachControlSet(func(set string) error {
+		return r.Set(set+`\Services\partmgr\Parameters`, regf.DWord("SanPolicy", s.number()))
+	})
 }

@@ -58,16 +58,9 @@ func Apply(r *registry.Registry, s Settings) error {
 	if err != nil {
 		return fault.In(zones+`\`+zone.Name, err)
 	}
-	sets, err := r.ControlSets()
-	if err != nil {
-		return err
-	}
-	for _, set := range sets {
-		if err := r.Set(set+information, values...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.EachControlSet(func(set string) error {
+		return r.Set(set+information, values...)
+	})
 }
 
 // current returns the values of TimeZoneInformation for a zone.
