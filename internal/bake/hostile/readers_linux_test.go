@@ -9,6 +9,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/audit"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/inspect"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzms"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lznt1"
@@ -46,6 +47,7 @@ var readers = []reader{
 		_, err := audit.Run([]string{path}, nil, audit.Options{})
 		return err
 	}},
+	{"inspect", func(path string, _ []byte) error { inspect.Run([]string{path}, inspect.Options{}); return nil }},
 	{"log", func(path string, _ []byte) error {
 		_, err := audit.Run(nil, []string{path}, audit.Options{})
 		return err
