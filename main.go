@@ -14,6 +14,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/builder/redact"
 	"github.com/winbake/packer-plugin-winbake/datasource/media"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/post-processor/usb"
 	"github.com/winbake/packer-plugin-winbake/provisioner/driver"
 	"github.com/winbake/packer-plugin-winbake/provisioner/registry"
 	"github.com/winbake/packer-plugin-winbake/provisioner/unattend"
@@ -30,6 +31,7 @@ func main() {
 	set.RegisterProvisioner("driver", new(driver.Provisioner))
 	set.RegisterProvisioner("registry", new(registry.Provisioner))
 	set.RegisterProvisioner("unattend", new(unattend.Provisioner))
+	set.RegisterPostProcessor("usb", new(usb.PostProcessor))
 	set.SetVersion(version.PluginVersion)
 	if err := set.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -117,9 +117,11 @@ func TestDescribe(t *testing.T) {
 	var d struct {
 		Builders    []string `json:"builders"`
 		Datasources []string `json:"datasources"`
+		Post        []string `json:"post_processors"`
 		API         string   `json:"api_version"`
 	}
-	if err := json.Unmarshal(out, &d); err != nil || !slices.Equal(d.Builders, []string{"golden"}) || !slices.Equal(d.Datasources, []string{"media"}) || d.API != "x5.0" {
+	if err := json.Unmarshal(out, &d); err != nil || !slices.Equal(d.Builders, []string{"golden", "hypervusb"}) || !slices.Equal(d.Datasources, []string{"media"}) ||
+		!slices.Equal(d.Post, []string{"usb"}) || d.API != "x5.0" {
 		t.Errorf("%s, %v", out, err)
 	}
 }

@@ -83,7 +83,7 @@ build {
 `)
 		for _, verb := range []string{"validate", "build"} {
 			out, err := i.run(dir, verb)
-			if text := strings.Join(strings.Fields(out), " "); err == nil || !strings.Contains(text, "works only with winbake's builders (winbake-golden)") {
+			if text := strings.Join(strings.Fields(out), " "); err == nil || !strings.Contains(text, "works only with winbake's builders (winbake-golden, winbake-hypervusb)") {
 				t.Errorf("%s %s: %v\n%s", kind, verb, err, out)
 			}
 		}

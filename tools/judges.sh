@@ -7,9 +7,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 
 packages=(wimtools ntfs-3g libhivex-bin libwin-hivex-perl python3-hivex chntpw libregf-utils libvhdi-utils
   qemu-utils qemu-system-x86 ovmf gdisk fdisk dosfstools mtools p7zip-full grub-common nasm attr fuse3 xz-utils
-  tesseract-ocr python3 python3-jsonschema libxml2-utils genisoimage udftools)
+  tesseract-ocr python3 python3-jsonschema libxml2-utils genisoimage udftools bmap-tools)
 programs=(wimlib-imagex ntfs-3g mkntfs hivexsh hivexregedit reged regfexport vhdiinfo qemu-img
-  qemu-system-x86_64 sgdisk sfdisk fsck.fat mcopy 7z grub-fstest nasm getfattr fusermount3 xz tesseract python3 xmllint genisoimage mkudffs)
+  qemu-system-x86_64 sgdisk sfdisk fsck.fat mcopy 7z grub-fstest nasm getfattr fusermount3 xz tesseract python3 xmllint genisoimage mkudffs bmaptool)
 
 # A Linux kernel with the driver ntfs3, for QEMU to boot. It is unpacked into the cache of the tests,
 # not installed: a boot loader must not find it. The small kernel for clouds has the driver from 6.12.

@@ -45,6 +45,7 @@ type FlatConfig struct {
 	Compress            *string                           `mapstructure:"compress" cty:"compress" hcl:"compress"`
 	OutputDirectory     *string                           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
 	OutputName          *string                           `mapstructure:"output_name" cty:"output_name" hcl:"output_name"`
+	BlockMap            *bool                             `mapstructure:"block_map" cty:"block_map" hcl:"block_map"`
 	SkipChecksums       *bool                             `mapstructure:"skip_checksums" cty:"skip_checksums" hcl:"skip_checksums"`
 	VerifyContents      *bool                             `mapstructure:"verify_contents" cty:"verify_contents" hcl:"verify_contents"`
 	Tags                map[string]string                 `mapstructure:"tags" cty:"tags" hcl:"tags"`
@@ -107,6 +108,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"compress":                   &hcldec.AttrSpec{Name: "compress", Type: cty.String, Required: false},
 		"output_directory":           &hcldec.AttrSpec{Name: "output_directory", Type: cty.String, Required: false},
 		"output_name":                &hcldec.AttrSpec{Name: "output_name", Type: cty.String, Required: false},
+		"block_map":                  &hcldec.AttrSpec{Name: "block_map", Type: cty.Bool, Required: false},
 		"skip_checksums":             &hcldec.AttrSpec{Name: "skip_checksums", Type: cty.Bool, Required: false},
 		"verify_contents":            &hcldec.AttrSpec{Name: "verify_contents", Type: cty.Bool, Required: false},
 		"tags":                       &hcldec.AttrSpec{Name: "tags", Type: cty.Map(cty.String), Required: false},

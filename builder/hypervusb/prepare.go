@@ -49,6 +49,7 @@ func (c *Config) engine() (bake.Config, []error) {
 	} {
 		problems = append(problems, prepare(&b)...)
 	}
+	b.BlockMap = true
 	return b, baker.Mistakes(problems, b.Problems())
 }
 

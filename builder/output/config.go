@@ -27,7 +27,8 @@ type VolumeConfig struct {
 
 // Where the image goes.
 type Config struct {
-	// The kinds of file to make, all in one pass: `raw` (the disk itself), `vhd` (a fixed VHD),
+	// The kinds of file to make, all in one pass: `raw` (the disk itself; the
+	// file is called `.raw`, that of a stick `.img`), `vhd` (a fixed VHD),
 	// `vhd-dynamic` (a dynamic VHD; its file is also called `.vhd`, so that there can be only one of
 	// the two), `vhdx` (a dynamic VHDX) and `qcow2` (version 3). The last three hold only what is not
 	// empty, whatever the size of the disk. Defaults to `["raw"]`.
@@ -43,6 +44,9 @@ type Config struct {
 	// The name of the image files, without the extension that stands for the format. Defaults to
 	// the name of the build.
 	OutputName string `mapstructure:"output_name"`
+	// Whether to write a block map (`.bmap`) beside the `raw` image, with which `winbake-usb` and bmaptool write only
+	// what is not empty to a stick. `winbake-hypervusb` always does. Defaults to `false`.
+	BlockMap bool `mapstructure:"block_map"`
 	// Whether to leave out the SHA-256 of the image files, which takes a pass over the whole disk, and
 	// of the media, unless `media_checksum` asks for it.
 	// Defaults to `false`.

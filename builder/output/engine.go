@@ -34,6 +34,7 @@ func (c *Config) Engine(buildName string, b *bake.Config) (problems []error) {
 	}
 	b.Compress = bake.Compress(c.Compress)
 	b.OutputDir, b.Name, b.NoChecksums, b.VerifyContents = c.OutputDirectory, c.OutputName, c.SkipChecksums, c.VerifyContents
+	b.BlockMap = c.BlockMap
 	return problems
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/audit"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/verify"
 	"github.com/winbake/packer-plugin-winbake/internal/standin"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
@@ -179,5 +180,44 @@ func TestText(t *testing.T) {
 	}
 	if _, err := json.Marshal(r); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestVerify runs verify as a gate: its text, its JSON and its exit codes.
+func TestVerify(t *testing.T) {
+	path := disk(t, true)
+	if code, out, errs := winbake(t, "verify", path); code != 0 || !strings.Contains(out, "Nothing was found.") || errs != "" {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0xFF}, 510); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	code, out, _ := winbake(t, "verify", path)
+	if code != 1 || !strings.Contains(out, "error [mbr] byte 0x1fe") || !strings.Contains(out, "->") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out, _ = winbake(t, "verify", "--json", path)
+	var report verify.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 1 || report.SchemaVersion != verify.SchemaVersion || report.Files[0].Findings[0].Check != "mbr" {
+		t.Errorf("%d %v %s", code, err, out)
+	}
+	if code, out, _ := winbake(t, "verify", path+".none"); code != 3 || !strings.Contains(out, "there is no") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
+// TestHints names the command that was used wrongly.
+func TestHints(t *testing.T) {
+	for want, args := range map[string][]string{
+		"Try: winbake verify --help": {"verify"}, "Try: winbake audit --help": {"audit"}, "Try: winbake --help": {"bogus"}, "Try: winbake verify --help\n": {"verify", "--bogus"},
+	} {
+		if code, _, errs := winbake(t, args...); code != 2 || !strings.Contains(errs, strings.TrimSpace(want)) {
+			t.Errorf("%v: %d %s", args, code, errs)
+		}
 	}
 }

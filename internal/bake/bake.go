@@ -292,6 +292,11 @@ func (b *Bake) Publish(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	maps, err := b.blockMaps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records = append(records, maps...)
 	m := b.manifest()
 	for _, r := range records {
 		m.Records = append(m.Records, r.Name)

@@ -126,6 +126,8 @@ type Config struct {
 	Seed string
 	// Tags are copied into the manifest.
 	Tags map[string]string
+	// BlockMap has NAME.bmap written beside a raw disk: which of its blocks have to be on a stick.
+	BlockMap bool
 	// NoChecksums leaves out the SHA-256 of the outputs, which takes a pass over the whole disk,
 	// holes included, and of the medium, unless MediaSHA256 asks for it.
 	NoChecksums bool

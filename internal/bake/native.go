@@ -180,6 +180,14 @@ const (
 	maxLabel    = 32
 )
 
+// ruleNative is the row of the table of decisions, so to speak, that decides for a Windows in a virtual disk.
+const ruleNative = "native-boot"
+
+// noRecoveryInside is the decision about the recovery environment of a Windows in a virtual disk.
+func noRecoveryInside() winre.Decision {
+	return winre.Decision{Rule: ruleNative, Reasons: []string{"It could not be started from within a virtual disk."}}
+}
+
 // windowsDisk is what the disk that Windows is on shall be like, as far as the configuration tells.
 func (c *Config) windowsDisk() layout.Spec {
 	if c.Native != nil {

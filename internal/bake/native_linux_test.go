@@ -16,6 +16,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
+	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -76,7 +77,10 @@ func TestNativeDisk(t *testing.T) {
 			t.Parallel()
 			c := nativeConfig(t, test.firmware, test.file)
 			c.Recovery = &bake.Recovery{Policy: winre.Exclude}
-			r := run(t, c, nil)
+			r := run(t, c, func(tr *tree.Tree) error { // Hyper-V Server has it
+				_, err := tr.WriteFile("Windows/System32/hvix64.exe", tree.Bytes("MZ"))
+				return err
+			})
 			if name := filepath.Base(r.Files[0]); name != "disk.img" {
 				t.Errorf("the stick is called %s", name)
 			}
@@ -91,15 +95,32 @@ func TestNativeDisk(t *testing.T) {
 			if at := oracle.NTFSFile(t, host, test.file); at.Offset > r.Manifest.VirtualDisk.Offset || at.Offset%(1<<20) != 0 || test.qemu == "vpc" && at.Offset != r.Manifest.VirtualDisk.Offset {
 				t.Errorf("ntfsinfo has the virtual disk at %d, the manifest the disk in it at %d", at.Offset, r.Manifest.VirtualDisk.Offset)
 			}
+			checkLoader(t, r, test.firmware)
 			inner := checkVirtualDisk(t, file, test.qemu, c.Native.Size)
 			oracle.JudgeNTFS(t, inner)
 			applied := oracle.WimlibNTFS(t, filepath.Join(c.Media, "sources/install.wim"), r.Manifest.Windows.Index, inner.Size)
 			// The tags are in the registry. wimlib on Linux knows no EAs, and gives a new object id no birth id.
-			oracle.CompareNTFS(t, inner, applied, oracle.Except("/Windows/System32/config/SOFTWARE", "/Windows/System32/Recovery"), oracle.Ignore(oracle.EA, oracle.ObjectID))
+			oracle.CompareNTFS(t, inner, applied, oracle.Except("/Windows/System32/config/SOFTWARE", "/Windows/System32/Recovery", "/Windows/System32/hvix64.exe"), oracle.Ignore(oracle.EA, oracle.ObjectID))
 			for name, h := range nativeStores(t, r, test.firmware) {
 				checkNativeEntry(t, name, h, table, number, `\`+test.file)
 			}
 		})
+	}
+}
+
+// checkLoader looks for what the boot manager of a BIOS reads virtual disks with.
+func checkLoader(t *testing.T, r *bake.Result, firmware layout.Firmware) {
+	t.Helper()
+	const loader = "Boot/bootvhd.dll"
+	switch host, _ := hostVolume(t, r); firmware {
+	case layout.BIOS:
+		if !strings.HasPrefix(oracle.Run(t, "ntfscat", host.File(t), loader), "MZ") {
+			t.Errorf("no %s on the stick", loader)
+		}
+	case layout.Both:
+		if !bytes.HasPrefix(oracle.MtoolsRead(t, oracle.Sfdisk(t, r.Files[0]).Volume(r.Files[0], 1), loader), []byte("MZ")) {
+			t.Errorf("no %s on the system partition", loader)
+		}
 	}
 }
 
@@ -155,6 +176,9 @@ func checkNativeEntry(t *testing.T, name string, h oracle.Hive, table oracle.Par
 		if want := nativeDevice(e.path, got[0x76:0xBE], file); !bytes.Equal(got, want) {
 			t.Errorf("%s: element %s of %s is\n%x, want\n%x", name, e.element, e.object, got, want)
 		}
+	}
+	if got := element(h, loader, "250000f0"); !bytes.Equal(got, []byte{1, 0, 0, 0, 0, 0, 0, 0}) {
+		t.Errorf("%s: hypervisorlaunchtype %x", name, got)
 	}
 	if got := element(h, loader, "16000009"); !bytes.Equal(got, []byte{0}) {
 		t.Errorf("%s: recoveryenabled %x", name, got)

@@ -18,6 +18,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 )
 
 const (
@@ -97,6 +98,9 @@ func (o *outputs) refuseExisting(c *Config) error {
 	}
 	for _, f := range c.Formats {
 		names = append(names, c.file(f))
+		if f == Raw && c.BlockMap {
+			names = append(names, c.file(f)+bmap.Suffix)
+		}
 	}
 	for _, name := range names {
 		if _, err := os.Lstat(filepath.Join(o.dir, name)); err == nil {

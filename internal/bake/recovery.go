@@ -156,10 +156,15 @@ func (b *Bake) inspectRecovery() (*winre.Info, error) {
 	return info, nil
 }
 
-// decideRecovery decides, and acts on the tree where the answer is no.
+// decideRecovery decides, and acts on the tree where the answer is no. Nothing of the table matters for a
+// Windows in a virtual disk.
 func (b *Bake) decideRecovery(r *recovery) error {
 	if b.c.Recovery == nil {
 		return nil
+	}
+	if b.c.Native != nil {
+		decision := noRecoveryInside()
+		return b.actOn(r, &decision)
 	}
 	request := b.c.Recovery.request()
 	request.Image, request.Absent = r.info, r.info == nil
@@ -178,11 +183,16 @@ func (b *Bake) decideRecovery(r *recovery) error {
 	if err != nil {
 		return err
 	}
-	r.decision, r.state = &decision, b.c.Recovery.State
+	return b.actOn(r, &decision)
+}
+
+// actOn keeps a decision, tells it, and removes the recovery environment if it says so.
+func (b *Bake) actOn(r *recovery, decision *winre.Decision) (err error) {
+	r.decision, r.state = decision, b.c.Recovery.State
 	if r.state == "" {
 		r.state = Enabled
 	}
-	for _, sentence := range Explain(decision) {
+	for _, sentence := range Explain(*decision) {
 		b.c.Progress.Note(sentence)
 	}
 	if decision.Include {

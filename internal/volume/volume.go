@@ -35,6 +35,9 @@ type Plan interface {
 	Placements() iter.Seq[Placement]
 	// Regions are the pieces of metadata. They do not overlap one another or a placement.
 	Regions() []Run
+	// Zeros are the ranges that have to be zero without a region that says so, such as the free part of an
+	// allocation table. They cost nothing on a new disk; one that held something else before needs them.
+	Zeros() []Run
 	// Emit fills buf, as long as region i, with that region's bytes. It is safe for concurrent use.
 	Emit(i int, buf []byte) error
 }

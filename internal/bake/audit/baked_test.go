@@ -64,6 +64,18 @@ func TestBaked(t *testing.T) {
 	}
 }
 
+// TestStick has a Windows that is not on the disk itself.
+func TestStick(t *testing.T) {
+	const forTest = "a test"
+	r := runBake(t, bake.Config{
+		Size: 1 << 30, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
+		Native: &bake.NativeBoot{File: "w.vhd", Size: 600 * mib, Overrides: map[bake.Rule]string{bake.RuleDiskSize: forTest, bake.RuleVirtualSize: forTest}},
+	}, nil)
+	if i := one(t, r.Files[0]); i.Verdict != audit.Unreadable || !strings.Contains(i.Error, "partition 3 holds a virtual disk, w.vhd") {
+		t.Errorf("%s: %s", i.Verdict, i.Error)
+	}
+}
+
 // TestConvertedByOthers reads the same disk in the formats that qemu-img makes of it.
 func TestConvertedByOthers(t *testing.T) {
 	raw := recoveryDisk(t, layout.UEFI, 400*mib, nil)

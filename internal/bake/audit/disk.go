@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -11,25 +12,25 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
-// inspectDisk audits every Windows of a disk.
-func inspectDisk(path string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
+// inspectDisk audits every Windows of a disk, which the report calls name.
+func inspectDisk(name string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
 	list, identity, err := readDisk(r, size)
 	if err != nil {
-		return []*Image{newImage(path, KindDisk).fail(fault.In(path, err))}
+		return []*Image{newImage(name, KindDisk).fail(fault.In(name, err))}
 	}
 	giveRoles(list)
 	var out []*Image
 	for _, v := range list {
 		if v.Role == roleWindows {
-			a := newAuditor(path, list, identity, size)
+			a := newAuditor(name, list, identity, size)
 			a.windows, a.advisories = v, advisories
 			out = append(out, a.run())
 		}
 	}
 	if len(out) == 0 {
-		a := newAuditor(path, list, identity, size)
+		a := newAuditor(name, list, identity, size)
 		a.list()
-		out = append(out, a.image.fail(fault.In(path, noWindows(list))))
+		out = append(out, a.image.fail(fault.In(name, noWindows(list))))
 	}
 	return out
 }
@@ -50,7 +51,27 @@ func noWindows(list []*volume) error {
 	if len(problems) > 0 {
 		return fault.Corruptf(fault.NoOffset, "no Windows can be read; %s", strings.Join(problems, "; "))
 	}
+	if v, name := virtualDisk(list); v != nil {
+		return fault.Invalidf("%s holds a virtual disk, %s, and no partition holds Windows itself; take it out and audit it: winbake inspect DISK --partition %d --cat %s > %s",
+			v.name(), name, v.Number, name, name)
+	}
 	return fault.Invalidf("none of its %d partitions holds Windows: there is no %s", len(list), windowsPath(registry.SystemHive))
+}
+
+// virtualDisk finds a virtual disk in the root directory of a volume, where sticks for native boot have it.
+func virtualDisk(list []*volume) (*volume, string) {
+	for _, v := range list {
+		t, err := v.tree()
+		if err != nil {
+			continue
+		}
+		for _, e := range t.Entries(t.Root) {
+			if ext := strings.ToLower(path.Ext(e.Name)); !e.Node.IsDir() && (ext == ".vhd" || ext == ".vhdx") {
+				return v, e.Name
+			}
+		}
+	}
+	return nil, ""
 }
 
 // auditor audits one Windows.
@@ -62,8 +83,8 @@ type auditor struct {
 	advisories []winre.Advisory
 }
 
-func newAuditor(path string, list []*volume, identity *disk.Identity, size int64) *auditor {
-	a := &auditor{image: newImage(path, KindVolume), volumes: list, identity: identity}
+func newAuditor(name string, list []*volume, identity *disk.Identity, size int64) *auditor {
+	a := &auditor{image: newImage(name, KindVolume), volumes: list, identity: identity}
 	if identity != nil {
 		a.image.Kind = KindDisk
 		a.image.Disk = &Disk{Size: size, Table: "gpt", ID: identity.ID.String()}

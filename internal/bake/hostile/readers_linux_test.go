@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,11 +12,13 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/inspect"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/verify"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzms"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lznt1"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/lzx"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/xpress"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/format/inf"
@@ -48,6 +51,10 @@ var readers = []reader{
 		return err
 	}},
 	{"inspect", func(path string, _ []byte) error { inspect.Run([]string{path}, inspect.Options{}); return nil }},
+	{"verify", func(path string, _ []byte) error {
+		_, err := verify.Run(context.Background(), []string{path}, verify.Options{})
+		return err
+	}},
 	{"log", func(path string, _ []byte) error {
 		_, err := audit.Run(nil, []string{path}, audit.Options{})
 		return err
@@ -91,6 +98,7 @@ var readers = []reader{
 	{"device", func(_ string, b []byte) error { _, err := bcd.DecodeDevice(b); return err }},
 	{"inf", func(_ string, b []byte) error { _, err := inf.Parse(b); return err }},
 	{"reg", func(_ string, b []byte) error { _, err := regfile.Parse(b); return err }},
+	{"block map", func(_ string, b []byte) error { _, err := bmap.Parse(b); return err }},
 	{"program", func(_ string, b []byte) error { _, err := pe.Read(bytes.NewReader(b)); return err }},
 	{"answer file", func(_ string, b []byte) error { _, err := unattend.Check(b, unattend.Target{}); return err }},
 	{"ReAgent.xml", func(_ string, b []byte) error { _, err := winre.ParseReAgent(b); return err }},

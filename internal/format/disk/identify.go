@@ -33,7 +33,7 @@ func Identify(r io.ReaderAt, size int64) (Identity, error) {
 		if err != nil || !bytes.HasPrefix(header, gptMagic) {
 			continue
 		}
-		if err := checkHeader(header, unit); err != nil {
+		if err := checkCopy(header, unit, unit); err != nil {
 			return Identity{}, fault.In("partition table", err)
 		}
 		return Identity{GPT: true, ID: guid.Read(header[gptDiskIDAt:])}, nil

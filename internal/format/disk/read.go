@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"strings"
 
@@ -222,53 +221,14 @@ func (t *tableReader) gpt() ([]Partition, error) {
 }
 
 func (t *tableReader) gptEntries(header []byte, unit int64) ([]Partition, error) {
-	if err := checkHeader(header, unit); err != nil {
+	if err := checkCopy(header, unit, unit); err != nil {
 		return nil, err
 	}
-	count, stride := int64(le.Uint32(header[gptCountAt:])), int64(le.Uint32(header[gptEntrySizeAt:]))
-	if stride < gptEntrySize || stride%8 != 0 || stride*count > maxGPTArray {
-		return nil, fault.Corruptf(unit+gptCountAt, "%d entries of %d bytes", count, stride)
-	}
-	at, ok := bytesOf(le.Uint64(header[gptEntriesAt:]), unit)
-	if !ok {
-		return nil, fault.Corruptf(unit+gptEntriesAt, "the entries are at sector %#x", le.Uint64(header[gptEntriesAt:]))
-	}
-	b, err := t.read(at, stride*count)
+	b, err := t.entryArray(header, unit, unit)
 	if err != nil {
 		return nil, err
 	}
-	if crc32.ChecksumIEEE(b) != le.Uint32(header[gptEntriesCRC:]) {
-		return nil, fault.Corruptf(at, "the GPT's entries do not have their CRC; gdisk can restore them from the second copy")
-	}
-	var out []Partition
-	for i := range int(count) {
-		p, used, err := gptPartition(b[int64(i)*stride:], unit)
-		if err == nil && used {
-			p.Number = i + 1
-			err = t.check(&p)
-			out = append(out, p)
-		}
-		if err != nil {
-			return nil, fault.In(fmt.Sprintf("entry %d", i+1), err)
-		}
-	}
-	return out, nil
-}
-
-func checkHeader(header []byte, unit int64) error {
-	n := le.Uint32(header[12:])
-	if n < gptHeaderMin || int64(n) > unit {
-		return fault.Corruptf(unit+12, "a GPT header of %d bytes", n)
-	}
-	h := bytes.Clone(header[:n])
-	clear(h[gptCRCAt : gptCRCAt+4])
-	if crc32.ChecksumIEEE(h) != le.Uint32(header[gptCRCAt:]) {
-		return fault.Corruptf(unit, "the GPT's header does not have its CRC; gdisk can restore it from the second copy")
-	}
-	if self := le.Uint64(header[gptSelfAt:]); self != 1 {
-		return fault.Corruptf(unit+gptSelfAt, "the GPT's first header says that it is at sector %d", self)
-	}
-	return nil
+	return t.partitions(b, int64(le.Uint32(header[gptEntrySizeAt:])), unit)
 }
 
 // gptPartition reads an entry; used is false for an empty one.

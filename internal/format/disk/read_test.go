@@ -184,6 +184,10 @@ func FuzzRead(f *testing.F) {
 		if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
+		checked := disk.Check(bytes.NewReader(b), size)
+		if err != nil && len(checked.Problems) == 0 {
+			t.Errorf("Read: %v; Check finds nothing", err)
+		}
 		for _, p := range got {
 			if err == nil && (p.Offset <= 0 || p.Size <= 0 || p.Offset+p.Size > size) {
 				t.Errorf("%+v on a disk of %d bytes", p, size)

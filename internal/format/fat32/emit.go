@@ -21,7 +21,7 @@ func (p *Plan) listRegions() []volume.Run {
 	for _, d := range p.dirs {
 		regions = append(regions, volume.Run{Offset: p.offset(d.first), Length: d.clusters * p.g.cluster})
 	}
-	used := (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector
+	used := p.usedFAT()
 	for fat := range int64(fatCount) {
 		base := start + fat*p.g.fatSectors*p.g.sector
 		for off := int64(0); off < used; off += maxRegion {
@@ -29,6 +29,20 @@ func (p *Plan) listRegions() []volume.Run {
 		}
 	}
 	return regions
+}
+
+// usedFAT is how many bytes of a FAT have an entry, in whole sectors.
+func (p *Plan) usedFAT() int64 { return (p.next*4 + p.g.sector - 1) / p.g.sector * p.g.sector }
+
+// Zeros are the unused parts of both FATs.
+func (p *Plan) Zeros() (runs []volume.Run) {
+	used, length := p.usedFAT(), p.g.fatSectors*p.g.sector
+	for fat := range int64(fatCount) {
+		if used < length {
+			runs = append(runs, volume.Run{Offset: reservedSectors*p.g.sector + fat*length + used, Length: length - used})
+		}
+	}
+	return runs
 }
 
 // Emit fills buf with region i.

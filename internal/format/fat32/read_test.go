@@ -36,6 +36,9 @@ func openFAT(t testing.TB, path string) *fat32.Volume {
 func TestReadOurs(t *testing.T) {
 	tr, files := sample(t)
 	v := openFAT(t, write(t, tr, options()))
+	for _, problem := range v.Check() {
+		t.Errorf("Check: %v", problem)
+	}
 	for path, want := range files {
 		for _, p := range []string{path, strings.ToUpper(path)} {
 			if got, err := v.ReadFile(p, 1<<20); err != nil || !bytes.Equal(got, want) {
@@ -62,6 +65,9 @@ func TestReadMtools(t *testing.T) {
 		oracle.Run(t, "mcopy", "-i", img, host, "::/EFI/Microsoft/Boot/BCD")
 		oracle.Run(t, "mcopy", "-i", img, host, "::/a rather long name/Boot Configuration.data")
 		v := openFAT(t, img)
+		for _, problem := range v.Check() {
+			t.Errorf("FAT%s: Check: %v", c.width, problem)
+		}
 		for _, path := range []string{"efi/microsoft/boot/bcd", "A RATHER LONG NAME/boot configuration.DATA"} {
 			if got, err := v.ReadFile(path, 1<<20); err != nil || !bytes.Equal(got, store) {
 				t.Errorf("FAT%s %s: %d bytes, %v", c.width, path, len(got), err)
@@ -149,6 +155,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
+		v.Check()
 		if got, err := v.ReadFile("EFI/Microsoft/Boot/BCD", 1<<20); err == nil && len(got) > 1<<20 {
 			t.Errorf("%d bytes", len(got))
 		}

@@ -2,6 +2,8 @@ package ntfs_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -102,4 +104,40 @@ func TestPlanMemory(t *testing.T) {
 		t.Errorf("the plan keeps %d bytes", kept)
 	}
 	runtime.KeepAlive(p)
+}
+
+// BenchmarkCheck checks a volume as every bake does.
+func BenchmarkCheck(b *testing.B) {
+	const size = 4 << 30
+	p, err := ntfs.NewPlan(windowsLike(b, 110000), options(size))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(b.TempDir(), "volume"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		b.Fatal(err)
+	}
+	for i, r := range p.Regions() {
+		buf := make([]byte, r.Length)
+		if err := p.Emit(i, buf); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := f.WriteAt(buf, r.Offset); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		v, err := ntfs.Open(f, size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, problem := range v.Check() {
+			b.Fatal(problem)
+		}
+	}
 }

@@ -44,9 +44,15 @@ func (p *Plan) addPieces(m metadata) {
 	if s, ok := m.source.(sparseSource); ok {
 		parts = s.live(p)
 	}
+	rest := between(0, m.size, parts)
 	var one [1]extent
 	for _, e := range p.extents(m.slot, m.size, one[:]) {
 		from, to := e.vcn*p.g.cluster, e.end()*p.g.cluster
+		for _, part := range rest {
+			if start, end := max(part.start, from), min(part.end, to); start < end {
+				p.zeros = append(p.zeros, volume.Run{Offset: e.lcn*p.g.cluster + start - from, Length: end - start})
+			}
+		}
 		for _, part := range parts {
 			start, end := max(part.start, from), min(part.end, to)
 			p.cutPieces(piece{e.lcn*p.g.cluster + start - from, end - start, start, m.source})

@@ -105,6 +105,7 @@ type Plan struct {
 	placements []placement
 	pieces     []piece
 	regions    []volume.Run
+	zeros      []volume.Run
 	regionAt   []int32 // the first piece of each region
 }
 
@@ -187,6 +188,9 @@ func (p *Plan) Residents() iter.Seq[tree.Content] {
 // Regions are the pieces of metadata, by ascending address, each at most 1 MiB. What they leave out
 // between them is placements or stays zero.
 func (p *Plan) Regions() []volume.Run { return p.regions }
+
+// Zeros are the parts of metadata that no region has because they are zero: of $Bitmap and of $SDS.
+func (p *Plan) Zeros() []volume.Run { return p.zeros }
 
 // Find returns where the unnamed data of a file of the tree is. It is not in one run (ok is false)
 // when it is empty, stands in the file's MFT record, is kept compressed, or had to be cut because of

@@ -16,17 +16,24 @@ const maxProblems = 50
 
 // Check reads all metadata of the volume and returns what contradicts itself, the first 50 problems
 // at most; none for a sound volume. It looks where chkdsk looks, as far as that is known: copies of
-// the boot sector and the MFT, every record and attribute list, $Bitmap against the clusters that
-// files use, both ways; the MFT's bitmap; the order, balance and bitmaps of the indexes; names
-// against directory entries and link counts; $Secure, $ObjId and $Reparse against the files.
+// the boot sector and the MFT, the log's restart pages, every record and attribute list, $Bitmap
+// against the clusters that files use, both ways; the MFT's bitmap; the order, balance and bitmaps
+// of the indexes; names against directory entries and link counts; $Secure, $ObjId and $Reparse
+// against the files. Each of the errors is a *Problem.
 //
 // Contents are not read. A volume with Warnings may have problems that mounting it would mend.
 func (v *Volume) Check() []error {
 	c := checker{v: v, files: checkedFiles{}, extra: map[uint32]bool{}, used: make([]uint64, (v.clusters+63)/64)}
-	for _, step := range []func() error{
-		c.copies, c.upcase, c.records, c.clusters, c.recordBitmap, c.security, c.directories, c.names, c.views,
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{CheckCopies, c.copies}, {CheckTables, c.upcase}, {CheckTables, c.attrDef}, {CheckLog, c.log}, {CheckRecords, c.records},
+		{CheckBitmap, c.clusters}, {CheckRecordBitmap, c.recordBitmap}, {CheckSecurity, c.security},
+		{CheckIndex, c.directories}, {CheckNames, c.names}, {CheckViews, c.views},
 	} {
-		if err := step(); err != nil {
+		c.step = step.name
+		if err := step.run(); err != nil {
 			c.problem(err)
 		}
 	}
@@ -43,6 +50,7 @@ type checker struct {
 	used     []uint64          // clusters in use, a bit each
 	objects  map[uint64][]byte // object ids, by file reference
 	reparse  map[uint64]uint32 // reparse tags, by file reference
+	step     string            // of Check that is under way
 	problems []error
 }
 
@@ -95,7 +103,7 @@ func (c checkedFiles) all() iter.Seq2[uint32, *checkedNames] {
 
 func (c *checker) problem(err error) {
 	if len(c.problems) < maxProblems {
-		c.problems = append(c.problems, err)
+		c.problems = append(c.problems, &Problem{Check: c.step, Err: err})
 	}
 }
 
@@ -153,7 +161,7 @@ func (c *checker) upcase() error {
 	for i := range c.fold {
 		c.fold[i] = le.Uint16(b[2*i:])
 	}
-	return nil
+	return c.upcaseKnown(f)
 }
 
 // records reads every record and gathers what the later steps compare.
@@ -167,6 +175,11 @@ func (c *checker) records() error {
 		c.inUse[record/8] |= 1 << (record % 8)
 		if le.Uint64(b[0x20:]) != 0 {
 			c.extra[uint32(record)] = c.extra[uint32(record)]
+			if _, _, err := c.v.parseRecord(b); err != nil {
+				c.problem(fault.In(where(record), err))
+				return nil
+			}
+			c.header(uint32(record), b)
 			return nil
 		}
 		f, err := c.v.inUse(record, b)
@@ -174,6 +187,7 @@ func (c *checker) records() error {
 			c.problem(err)
 			return nil
 		}
+		c.header(uint32(record), b)
 		c.file(f)
 		return nil
 	})
@@ -194,9 +208,10 @@ func (c *checker) file(f *inode) {
 	links := 0
 	for i := range f.attrs {
 		a := &f.attrs[i]
-		if i > 0 && f.attrs[i-1].typ > a.typ {
-			c.bad(f.record, "%s stands after attribute %#x", attributeName(a.typ, a.name), f.attrs[i-1].typ)
+		if i > 0 {
+			c.order(f, &f.attrs[i-1], a)
 		}
+		c.sizes(f, a)
 		for _, x := range a.extents {
 			c.use(f, a, x)
 		}
@@ -210,6 +225,9 @@ func (c *checker) file(f *inode) {
 	}
 	if int(f.links) != links {
 		c.bad(f.record, "link count is %d, there are %d names", f.links, links)
+	}
+	if f.isDir() != (f.find(typeIndexRoot, dirIndex) != nil) {
+		c.bad(f.record, "flags %#x and index %s disagree whether it is a directory", f.flags, dirIndex)
 	}
 	if f.unlisted > 0 {
 		c.bad(f.record, "the attribute list does not name %d attributes that there are", f.unlisted)

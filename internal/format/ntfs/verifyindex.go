@@ -25,6 +25,7 @@ func (c *checker) index(f *inode, name string, compare func(a, b []byte) int, vi
 	if err := w.walk(); err != nil {
 		return err
 	}
+	c.indexKind(f, name)
 	return c.indexBitmap(f, &w)
 }
 

@@ -305,5 +305,8 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		_ = sparsetest.Look(t, d)
+		for _, err := range d.Check() {
+			sparsetest.Class(t, err)
+		}
 	})
 }
