@@ -68,6 +68,7 @@ fuzz: ## fuzz every parser for FUZZTIME each
 bench: $(PLUGIN) ## measure against the public tools in the same run
 	@tools/judges.sh
 	go test -run '^$$' -bench . -benchtime 2s ./internal/codec/...
+	WINBAKE_BENCH=1 go test -run '^TestCompareSpeed$$' -v ./internal/codec/lzms
 	WINBAKE_BENCH=1 go test -run '^Test(CompareWithWimlib|CompareFormats|CompareStick|Scaling|WhereTimeGoes)$$' -timeout 60m -v ./internal/bake
 	WINBAKE_BENCH=1 go test -run '^TestCompareWithHivexregedit$$' -timeout 10m -v ./internal/bake/edit
 

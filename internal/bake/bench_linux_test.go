@@ -69,6 +69,7 @@ var benches = []struct {
 	{"LZX", oracle.BenchWIM, bake.NotCompact},
 	{"LZX, compact = lzx", oracle.BenchWIM, bake.CompactLZX},
 	{"XPRESS", func(t testing.TB) string { return oracle.BenchWIMAs(t, "XPRESS") }, bake.NotCompact},
+	{"ESD, a quarter", oracle.BenchESD, bake.NotCompact},
 	{"100,000 small files", func(t testing.TB) string { return oracle.SmallFilesWIM(t, 100_000) }, bake.NotCompact},
 }
 

@@ -39,6 +39,15 @@ func BenchWIMAs(t testing.TB, compress string) string {
 	})
 }
 
+// BenchESD is a quarter of BenchWIM as a solid file: LZMS in chunks of 64 MiB, as Windows' own are.
+func BenchESD(t testing.TB) string {
+	t.Helper()
+	from := benchWIM(t, 0.25)
+	return cached(t, fmt.Sprintf("bench-v%d.esd", benchVersion), func(_, file string) error {
+		return wimlib("export", from, "1", file, "--solid")
+	})
+}
+
 // SmallFilesWIM returns a WIM of count files of some hundred bytes to some KiB, none like another, 50 in
 // a directory, compressed with LZX. It is made once per machine and cached.
 func SmallFilesWIM(t testing.TB, count int) string {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // wofDecoder is a decoder in Python, written from the specifications; wimlibCodec calls libwim.
@@ -94,7 +95,31 @@ func WimlibEncode(t testing.TB, format string, window, level int, chunks [][]byt
 	return wimlibChunks(t, "encode", format, window, level, jobs)
 }
 
+// WimlibDecodeTime returns the processor time that libwim's own decoder takes for chunks, at its best of
+// three times.
+func WimlibDecodeTime(t testing.TB, format string, window int, chunks []Chunk) time.Duration {
+	t.Helper()
+	out := runWimlibCodec(t, "time", format, window, 0, chunks)
+	ns, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	return time.Duration(fatal(t, ns, err))
+}
+
 func wimlibChunks(t testing.TB, what, format string, window, level int, jobs []Chunk) [][]byte {
+	t.Helper()
+	out := runWimlibCodec(t, what, format, window, level, jobs)
+	results := make([][]byte, len(jobs))
+	for i := range results {
+		n := binary.LittleEndian.Uint32(out)
+		out = out[4:]
+		if n != math.MaxUint32 {
+			results[i] = out[:n:n]
+			out = out[n:]
+		}
+	}
+	return results
+}
+
+func runWimlibCodec(t testing.TB, what, format string, window, level int, jobs []Chunk) []byte {
 	t.Helper()
 	Need(t, "python3", "wimlib-imagex") // libwim comes with the latter
 	var in []byte
@@ -109,14 +134,5 @@ func wimlibChunks(t testing.TB, what, format string, window, level int, jobs []C
 	if err != nil {
 		t.Fatalf("libwim: %v\n%s", err, stderr)
 	}
-	results := make([][]byte, len(jobs))
-	for i := range results {
-		n := binary.LittleEndian.Uint32(out)
-		out = out[4:]
-		if n != math.MaxUint32 {
-			results[i] = out[:n:n]
-			out = out[n:]
-		}
-	}
-	return results
+	return out
 }

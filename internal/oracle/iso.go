@@ -1,23 +1,64 @@
 package oracle
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 )
 
 // Genisoimage has genisoimage make an ISO of a folder and returns its path. Options are such as "-udf"
-// and "-J".
+// and "-J". The file has holes where the ISO has nothing but zeros.
 func Genisoimage(t testing.TB, folder string, options ...string) string {
 	t.Helper()
 	Need(t, "genisoimage")
 	path := filepath.Join(t.TempDir(), "genisoimage.iso")
-	Run(t, "genisoimage", append([]string{"-quiet", "-o", path}, append(options, folder)...)...)
+	cmd := Command("genisoimage", append([]string{"-quiet"}, append(options, folder)...)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	iso, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = writeSparse(path, iso)
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		t.Fatalf("genisoimage: %v\n%s", err, tail(said.String(), 20))
+	}
 	return path
+}
+
+// writeSparse writes a file, but no pieces of it that are all zeros.
+func writeSparse(path string, r io.Reader) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	piece, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
+	for off := int64(0); ; {
+		n, err := io.ReadFull(r, piece)
+		if !bytes.Equal(piece[:n], zeros[:n]) {
+			if _, err := f.WriteAt(piece[:n], off); err != nil {
+				return err
+			}
+		}
+		off += int64(n)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return f.Truncate(off)
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // Mkudffs has mkudffs of udftools make an empty UDF volume of size bytes, in blocks of 2,048, and

@@ -110,7 +110,7 @@ func Program(t testing.TB, n int) []byte {
 
 // BenchmarkMaterial returns the file that WINBAKE_BENCH_FILE names, or else two million bytes of the
 // test's own program.
-func BenchmarkMaterial(b *testing.B) []byte {
+func BenchmarkMaterial(b testing.TB) []byte {
 	b.Helper()
 	path := os.Getenv("WINBAKE_BENCH_FILE")
 	if path == "" {

@@ -1,6 +1,8 @@
 package lzms
 
 import (
+	"math/bits"
+
 	"github.com/winbake/packer-plugin-winbake/internal/codec/huffman"
 )
 
@@ -11,8 +13,10 @@ const (
 	codeRoot   = 10   // bits
 )
 
-// code is an adaptive Huffman code. Symbols have their numbers as payloads, from bit 8 on.
+// code is an adaptive Huffman code. The payload of a symbol is its number, from bit 8 on, and the number
+// of bits that follow its codeword, so that an entry of the table tells all that a symbol takes.
 type code struct {
+	payload  *[maxSymbols]uint32
 	table    [1<<codeRoot + numOffsets<<(maxCodeLen-codeRoot)/(maxCodeLen-codeRoot+1)]uint32
 	freqs    [maxSymbols]uint32
 	lens     [maxSymbols]uint8
@@ -21,16 +25,24 @@ type code struct {
 	left     int // until the next
 }
 
-// numbers are the payloads of symbols.
-var numbers = func() (all [maxSymbols]uint32) {
-	for i := range all {
-		all[i] = uint32(i) << 8
+// The payloads of symbols that no bits follow, of offsets and of lengths.
+var (
+	plainPayload  = payload(&[maxSymbols]slot{})
+	offsetPayload = payload(offsetSlots)
+	lengthPayload = payload(lengthSlots)
+)
+
+func payload(slots *[maxSymbols]slot) *[maxSymbols]uint32 {
+	all := new([maxSymbols]uint32)
+	for i, s := range slots {
+		all[i] = uint32(i)<<8 + uint32(bits.Len32(s.mask))
 	}
 	return all
-}()
+}
 
 // reset makes the code that a chunk begins with, in which all symbols are alike.
-func (c *code) reset(p *huffman.Planner, symbols, interval int) {
+func (c *code) reset(p *huffman.Planner, payload *[maxSymbols]uint32, symbols, interval int) {
+	c.payload = payload
 	c.symbols, c.interval = symbols, interval
 	for i := range c.freqs[:symbols] {
 		c.freqs[i] = 1
@@ -43,7 +55,7 @@ func (c *code) reset(p *huffman.Planner, symbols, interval int) {
 func (c *code) build(p *huffman.Planner) {
 	lens := c.lens[:c.symbols]
 	p.Lengths(lens, c.freqs[:c.symbols], maxCodeLen)
-	if err := huffman.Build(c.table[:], codeRoot, lens, numbers[:]); err != nil {
+	if err := huffman.Build(c.table[:], codeRoot, lens, c.payload[:]); err != nil {
 		panic("lzms: " + err.Error()) // a Planner's codes are complete
 	}
 	c.left = c.interval

@@ -167,10 +167,9 @@ func (d *Decoder) slotted(c *code, slots *[maxSymbols]slot) uint32 {
 	}
 	number := e >> 8 & (maxSymbols - 1)
 	s := slots[number]
-	buf <<= e & 63
-	v := s.base + uint32(buf>>1>>(63-s.extra&63))
-	d.buf = buf << (s.extra & 63)
-	d.have = have - uint(e&63) - uint(s.extra)
+	v := s.base + uint32(buf>>(-e&63))&s.mask
+	d.buf = buf << (e & 63)
+	d.have = have - uint(e&63)
 	c.freqs[number]++
 	if c.left--; c.left == 0 {
 		c.rebuild(&d.planner)

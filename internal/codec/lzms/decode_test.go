@@ -10,10 +10,10 @@ import (
 
 // TestSlots checks the ends of the tables against the numbers that they are known for.
 func TestSlots(t *testing.T) {
-	if s := offsetSlots[numOffsets-1]; s.base != 0x065be4a5 || s.extra != 30 {
+	if s := offsetSlots[numOffsets-1]; s.base != 0x065be4a5 || s.mask != 1<<30-1 {
 		t.Errorf("the last offset slot is %+v", s)
 	}
-	if s := lengthSlots[numLengths-1]; s.base != 0x000108ab || s.extra != 30 {
+	if s := lengthSlots[numLengths-1]; s.base != 0x000108ab || s.mask != 1<<30-1 {
 		t.Errorf("the last length slot is %+v", s)
 	}
 	for size, want := range map[int]int{0: 2, 1: 2, 2: 2, 3: 2, 4: 3, 9: 8, 10: 9, 13: 9, 14: 10} {

@@ -116,11 +116,11 @@ func (d *Decoder) start(src []byte, size int) {
 		b.reset(otherStates)
 	}
 	slots := numSlots(size)
-	d.literals.reset(&d.planner, 256, 1024)
-	d.offsets.reset(&d.planner, slots, 1024)
-	d.lengths.reset(&d.planner, numLengths, 512)
-	d.deltaOffsets.reset(&d.planner, slots, 1024)
-	d.powers.reset(&d.planner, numPowers, 512)
+	d.literals.reset(&d.planner, plainPayload, 256, 1024)
+	d.offsets.reset(&d.planner, offsetPayload, slots, 1024)
+	d.lengths.reset(&d.planner, lengthPayload, numLengths, 512)
+	d.deltaOffsets.reset(&d.planner, offsetPayload, slots, 1024)
+	d.powers.reset(&d.planner, plainPayload, numPowers, 512)
 	d.recentLZ = [...]uint32{1, 2, 3, 4}
 	d.recentDelta = [...]source{{0, 1}, {0, 2}, {0, 3}, {0, 4}}
 	d.last = literalItem

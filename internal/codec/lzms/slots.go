@@ -7,10 +7,10 @@ const (
 	numLengths = 54
 )
 
-// slot is what a symbol of an offset or length stands for: the first of 1<<extra numbers.
+// slot is what a symbol of an offset or length stands for: the first of some numbers.
 type slot struct {
-	base  uint32
-	extra uint8 // bits that follow
+	base uint32
+	mask uint32 // of the bits that follow
 }
 
 // run is a number of slots with the same number of extra bits.
@@ -34,7 +34,7 @@ func slots(runs []run) *[maxSymbols]slot {
 	all, n, base := new([maxSymbols]slot), 0, uint32(1)
 	for _, r := range runs {
 		for range r.count {
-			all[n] = slot{base, r.extra}
+			all[n] = slot{base, 1<<r.extra - 1}
 			base += 1 << r.extra
 			n++
 		}

@@ -2,6 +2,8 @@ package udf_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -118,8 +120,10 @@ func TestGenisoimageLargeFile(t *testing.T) {
 	if err := f.Truncate(size); err != nil {
 		t.Fatal(err)
 	}
+	want := newImage(size) // reading the file's holes once is enough
 	for i := int64(0); i < size; i += 200 << 20 {
-		if _, err := f.WriteAt(fmt.Appendf(nil, "here is %d", i), i); err != nil {
+		copy(want.at(i/block), fmt.Appendf(nil, "here is %d", i))
+		if _, err := f.WriteAt(want.at(i/block), i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -127,7 +131,7 @@ func TestGenisoimageLargeFile(t *testing.T) {
 	if c.Size() != size || len(c.Extents()) != 1 {
 		t.Fatalf("%d bytes in %v", c.Size(), c.Extents())
 	}
-	same(t, f, c, size)
+	same(t, want, c, size)
 }
 
 // same compares two contents byte by byte.
@@ -200,6 +204,97 @@ func TestMkudffs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMkudffsLargeFile puts a file of more than 4 GiB into what mkudffs made, which itself makes empty
+// volumes only. 7-Zip reads the same of one.
+func TestMkudffsLargeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 4.3 GiB")
+	}
+	const size, name = 4<<30 + 300<<20 + 5, "install.wim"
+	for _, options := range []string{"--media-type=dvd --udfrev=1.02", "--media-type=dvd --udfrev=2.01"} {
+		t.Run(options, func(t *testing.T) {
+			path := oracle.Mkudffs(t, 5<<30, strings.Fields(options)...)
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			addFile(t, f, item{name: name, data: []byte("begin and end"), size: size})
+			v := openFile(t, path)
+			c := content(t, v, name)
+			if c.Size() != size {
+				t.Fatalf("%d bytes", c.Size())
+			}
+			for _, off := range []int64{0, size - 5} { // the writer ends a file with the start of its data
+				b := make([]byte, 5)
+				if _, err := c.ReadAt(b, off); err != nil || string(b) != "begin" {
+					t.Errorf("at %d: %q, %v", off, b, err)
+				}
+			}
+			if !strings.Contains(options, "1.02") { // as install media have it
+				return
+			}
+			want := sha256.New()
+			if _, err := io.Copy(want, io.NewSectionReader(c, 0, size)); err != nil {
+				t.Fatal(err)
+			}
+			if got := oracle.SevenZipTree(t, oracle.WholeFile(path), "Udf")[name]; got.SHA256 != hex.EncodeToString(want.Sum(nil)) {
+				t.Errorf("7-Zip reads something else: %+v", got)
+			}
+		})
+	}
+}
+
+// addFile adds a file to the root folder of a volume of mkudffs's, whose entries are in the folder's own
+// block.
+func addFile(t *testing.T, f *os.File, i item) {
+	t.Helper()
+	const head = 4096 // blocks, of which mkudffs uses fewer
+	w := &writer{image: newImage(head * block), next: head / 2}
+	for n := range int64(head) {
+		if _, err := f.ReadAt(w.at(n), n*block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start = int64(le.Uint32(w.at(find(t, w, 5, 0))[188:]))
+	root := le.Uint32(w.at(find(t, w, 256, w.start))[404:])
+	b := w.at(w.start + int64(root))
+	form, ends := le.Uint16(b[34:])&7, map[uint16]int{261: 176, 266: 216}[le.Uint16(b)]
+	if form != embedded || ends == 0 {
+		t.Fatalf("the root folder is %d, of form %d", le.Uint16(b), form)
+	}
+	child := w.take(1)
+	list := ends + int(le.Uint32(b[ends-8:])) // behind the extended attributes
+	end := list + int(le.Uint32(b[ends-4:]))
+	end += copy(b[end:], fileID(i.name, 0, child))
+	le.PutUint32(b[ends-4:], uint32(end-list))
+	le.PutUint64(b[56:], uint64(end-list))
+	if ends == 216 {
+		le.PutUint64(b[64:], uint64(end-list))
+	}
+	seal(b, le.Uint16(b), root, end)
+	w.extended = ends == 216
+	w.entry(child, 5, i.data, i.size)
+	for n, b := range w.blocks {
+		if _, err := f.WriteAt(b, n*block); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// find returns the first block from a place on that is a descriptor of a kind.
+func find(t *testing.T, w *writer, id uint16, from int64) int64 {
+	t.Helper()
+	for n := from; n*block < w.size; n++ {
+		b := w.at(n)
+		if le.Uint16(b) == id && int64(le.Uint32(b[12:])) == n-from*int64(id>>8&1) && b[5] == 0 && le.Uint16(b[2:]) > 0 {
+			return n
+		}
+	}
+	t.Fatalf("no descriptor %d", id)
+	return 0
 }
 
 // TestOtherSectors names what is no disc: hard disks have sectors of 512 bytes.

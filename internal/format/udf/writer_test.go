@@ -109,7 +109,8 @@ const (
 type writer struct {
 	*image
 	style
-	next uint32 // block of the partition
+	start int64  // of the partition: a block
+	next  uint32 // block of the partition
 }
 
 // item is a file or folder: a folder has children.
@@ -122,7 +123,7 @@ type item struct {
 
 // write makes a volume of the items.
 func write(s style, size int64, items ...item) *image {
-	w := &writer{image: newImage(size), style: s, next: rootAt}
+	w := &writer{image: newImage(size), style: s, start: partitionAt, next: rootAt}
 	for i, id := range []string{"BEA01", "NSR02", "TEA01"} {
 		copy(w.at(16 + int64(i))[1:], id)
 		w.at(16 + int64(i))[6] = 1
@@ -222,7 +223,7 @@ func fileID(name string, characteristics byte, icb uint32) []byte {
 
 // entry writes a file entry and the content that goes with it.
 func (w *writer) entry(at uint32, fileType byte, data []byte, size int64) {
-	b := w.at(partitionAt + int64(at))
+	b := w.at(w.start + int64(at))
 	lengths, end, recorded, id := 168, 176, 64, uint16(261)
 	if w.extended {
 		lengths, end, recorded, id = 208, 216, 72, 266
@@ -263,9 +264,9 @@ func (w *writer) allocate(data []byte, size int64, form uint16) []byte {
 		at := w.take(blocks)
 		for i := int64(0); i < blocks; i++ {
 			if off := done + i*block; off < int64(len(data)) {
-				copy(w.at(partitionAt+int64(at)+i), data[off:])
+				copy(w.at(w.start+int64(at)+i), data[off:])
 			} else if len(data) > 0 && off+block >= size && size > int64(len(data)) {
-				copy(w.at(partitionAt+int64(at)+i), data[:min(int64(len(data)), size-off)])
+				copy(w.at(w.start+int64(at)+i), data[:min(int64(len(data)), size-off)])
 			} else if off+block < size && size > int64(len(data)) { // a hole until the last block
 				i = max(i, (size-done)/block-2)
 			}
@@ -301,7 +302,7 @@ func (w *writer) continued(list []byte, form uint16, room int) []byte {
 	}
 	here := room/width*width - width
 	at := w.take(1)
-	b := w.at(partitionAt + int64(at))
+	b := w.at(w.start + int64(at))
 	rest := w.continued(list[here:], form, block-24)
 	le.PutUint32(b[20:], uint32(len(rest)))
 	copy(b[24:], rest)

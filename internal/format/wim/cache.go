@@ -26,8 +26,10 @@ type chunkCache struct {
 	chunks []*cached
 	room   int   // how many chunks there may be
 	at     int64 // the place of the chunk that was read last
+	keep   int64 // the first place that somebody may not be done with
 	next   int64 // the place of the one behind it
 	run    bool  // whether chunks are read one after the other
+	busy   int   // how many are being decoded
 }
 
 // cached is a chunk in the cache.
@@ -54,8 +56,8 @@ func (c *chunkCache) fit(chunk int64) {
 	}
 }
 
-// get returns chunk i of s, for release.
-func (c *chunkCache) get(s *solid, i int64) (*cached, error) {
+// get returns chunk i of s, for release. off is what is read first of it.
+func (c *chunkCache) get(s *solid, i, off int64) (*cached, error) {
 	place := s.place(i)
 	c.mu.Lock()
 	b, mine := c.find(place), false
@@ -68,7 +70,7 @@ func (c *chunkCache) get(s *solid, i int64) (*cached, error) {
 		b = c.find(place)
 	}
 	b.users++
-	c.ahead(s, i)
+	c.ahead(s, i, off)
 	c.mu.Unlock()
 	if mine {
 		c.fill(b, s, i)
@@ -104,35 +106,44 @@ func (c *chunkCache) find(place int64) *cached {
 	return nil
 }
 
-// take returns room for the chunk at a place, with its decoder for a user, or nil. What is given up
-// for it is what nobody uses: first what lies farthest before now, as contents are read in the order of
-// the medium; what lies behind now only for now itself, and first what lies farthest.
+// take returns room for the chunk at a place, with its decoder for a user, or nil.
 func (c *chunkCache) take(place, now int64) *cached {
 	var b *cached
 	if len(c.chunks) < c.room {
 		b = &cached{}
 		c.chunks = append(c.chunks, b)
-	} else {
-		b = c.leastUseful(now)
-	}
-	if b == nil || b.place > now && place != now {
+	} else if b = c.leastUseful(place, now); b == nil {
 		return nil
 	}
 	b.place, b.users, b.err, b.done = place, 1, nil, make(chan struct{})
+	c.busy++
 	return b
 }
 
-// leastUseful returns the chunk to give up when now is read, or nil when all are in use.
-func (c *chunkCache) leastUseful(now int64) (b *cached) {
+// leastUseful returns the chunk to give up for that at a place, or nil. It is one that nobody uses: first
+// what lies farthest before now, as contents are read in the order of the medium, then what lies farthest
+// behind. For a chunk that is to be read later, what is to be read sooner stays, and what somebody may not be
+// done with; and what was read long before its turn, as long as there is room beside it.
+func (c *chunkCache) leastUseful(place, now int64) (b *cached) {
+	early := 0
+	for _, x := range c.chunks {
+		if x.place > place {
+			early++
+		}
+	}
 	for _, x := range c.chunks {
 		switch {
 		case x.users > 0:
+		case place != now && (x.place >= c.keep && x.place < place || x.place > place && early < c.room-c.most()):
 		case b == nil, x.place < now && (b.place > now || x.place < b.place), x.place > now && b.place > now && x.place > b.place:
 			b = x
 		}
 	}
 	return b
 }
+
+// most is how many chunks are decoded before anybody asks.
+func (c *chunkCache) most() int { return min(runtime.GOMAXPROCS(0), c.room-2) }
 
 // fill decodes a chunk for those who wait for it.
 func (c *chunkCache) fill(b *cached, s *solid, i int64) {
@@ -145,22 +156,30 @@ func (c *chunkCache) fill(b *cached, s *solid, i int64) {
 		s.keep(i*s.blobs.chunk, b.data)
 	}
 	close(b.done)
+	c.mu.Lock()
+	c.busy--
+	c.mu.Unlock()
 	c.release(b)
 }
 
-// ahead has the chunks behind i decoded, where somebody reads one large chunk after the other.
-func (c *chunkCache) ahead(s *solid, i int64) {
+// ahead has the chunks behind i decoded, where somebody reads one large chunk after the other, or begins
+// with the first; off is where in i. More at once than there are cores would only make those wait that need
+// the nearest.
+func (c *chunkCache) ahead(s *solid, i, off int64) {
 	place := s.place(i)
 	if place != c.at {
-		c.run = place == c.next
-		c.at = place
-		c.next = s.place(i + 1)
+		c.run = place == c.next || i == 0
+		c.at, c.next = place, s.place(i+1)
+	}
+	c.keep = place
+	if off < s.blobs.chunk/2 { // of several readers, one may be a little behind
+		c.keep = s.place(max(i-1, 0))
 	}
 	cores := runtime.GOMAXPROCS(0)
 	if !c.run || s.blobs.chunk < aheadSize || cores < 2 {
 		return
 	}
-	for j := i + 1; j <= i+int64(min(cores, c.room-2)) && j < int64(len(s.ends)); j++ {
+	for j := i + 1; j <= i+int64(c.most()) && j < int64(len(s.ends)) && c.busy < cores; j++ {
 		if c.find(s.place(j)) != nil {
 			continue
 		}

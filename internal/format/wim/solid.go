@@ -207,7 +207,7 @@ func (s *solid) readFull(p []byte, off int64) error {
 	}
 	for len(p) > 0 {
 		i := off / s.blobs.chunk
-		c, err := s.blobs.cache.get(s, i)
+		c, err := s.blobs.cache.get(s, i, off-i*s.blobs.chunk)
 		if err != nil {
 			return fault.In(s.blobs.src.name, err)
 		}
