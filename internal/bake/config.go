@@ -150,7 +150,7 @@ func (c *Config) Problems() []error {
 	if c.Name == "" || strings.ContainsAny(c.Name, `/\`) || strings.HasPrefix(c.Name, ".") {
 		add("name: %q is not a usable file name", c.Name)
 	}
-	if !slices.Contains(layout.Firmwares, c.Firmware) {
+	if c.Firmware == layout.Contained { // which is not for users
 		add("firmware: %q is not one of %q", c.Firmware, layout.Firmwares)
 	} else if _, err := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware}); err != nil {
 		out = append(out, c.aboutStick(err))

@@ -24,15 +24,16 @@ func TestFixed(t *testing.T) {
 		disk := sparsetest.RandomDisk(t, start, 1)
 		path := writeFixed(t, f, disk)
 		oracle.Run(t, "qemu-img", "check", "-f", "vhdx", path)
+		sparsetest.Same(t, io.NewSectionReader(openFile(t, path), 0, start), disk)
+		if size > 1<<30 { // too much to read
+			continue
+		}
 		raw := oracle.QemuImgConvert(t, path, "vhdx", "raw", "")
 		if info, err := os.Stat(raw); err != nil || info.Size() != size {
 			t.Errorf("%d bytes: %v, %v", size, info, err)
 		}
 		oracle.Run(t, "qemu-img", "compare", "-f", "vhdx", "-F", "raw", path, raw)
-		sparsetest.Same(t, io.NewSectionReader(openFile(t, path), 0, start), disk)
-		if size < 1<<30 {
-			sparsetest.Same(t, io.NewSectionReader(openFile(t, path), 0, size), raw)
-		}
+		sparsetest.Same(t, io.NewSectionReader(openFile(t, path), 0, size), raw)
 	}
 }
 
