@@ -149,7 +149,7 @@ func (c *Config) nativeProblems() (out []error) {
 
 // aboutStick has an error about "size" be about the stick's, where there is one.
 func (c *Config) aboutStick(err error) error {
-	if c.Native == nil {
+	if c.Native == nil || !strings.HasPrefix(err.Error(), "size:") {
 		return err
 	}
 	return fmt.Errorf("usb_%w", err)
