@@ -39,7 +39,7 @@ func (c *checker) boot() {
 	}
 	for _, v := range c.volumes {
 		if stores == 0 && v.windows && c.where.Disk == "" {
-			c.find(Note, "boot-none", v.at(""), "there is a Windows, and no boot configuration on the disk: it does not start by itself")
+			c.find(Warning, "boot-none", v.at(""), "there is a Windows, and no boot configuration on the disk: it does not start by itself")
 		}
 	}
 }
