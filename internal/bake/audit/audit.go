@@ -35,14 +35,14 @@ func Run(paths, logs []string, o Options) (*Report, error) {
 	for _, path := range paths {
 		for _, i := range inspectPath(path, o.Advisories) {
 			r.Images = append(r.Images, i)
-			r.Verdict = r.Verdict.worse(i.Verdict)
+			r.Verdict = r.Verdict.Worse(i.Verdict)
 		}
 	}
 	kbs := updates(o.Advisories)
 	for _, path := range logs {
 		l := readLog(path, kbs)
 		r.Logs = append(r.Logs, l)
-		r.Verdict = r.Verdict.worse(l.Verdict)
+		r.Verdict = r.Verdict.Worse(l.Verdict)
 	}
 	compareLogs(r)
 	return r, nil
@@ -57,7 +57,7 @@ func Compare(a, b string, o Options) (*Report, error) {
 	}
 	r.Parity = compare(r.Images, a, b)
 	if !r.Parity.Equal {
-		r.Verdict = r.Verdict.worse(Findings)
+		r.Verdict = r.Verdict.Worse(Findings)
 	}
 	return r, nil
 }
@@ -96,7 +96,7 @@ func (i *Image) fail(err error) *Image {
 func (i *Image) find(id string, s Severity, text, next string) {
 	i.Findings = append(i.Findings, Finding{ID: id, Severity: s, Text: text, Next: next})
 	if s == Warning {
-		i.Verdict = i.Verdict.worse(Findings)
+		i.Verdict = i.Verdict.Worse(Findings)
 	}
 }
 

@@ -51,7 +51,7 @@ func parseLog(path string, kbs []string) (*cbslog.Log, error) {
 func (l *Log) find(id string, s Severity, text, next string) {
 	l.Findings = append(l.Findings, Finding{ID: id, Severity: s, Text: text, Next: next})
 	if s == Warning {
-		l.Verdict = l.Verdict.worse(Findings)
+		l.Verdict = l.Verdict.Worse(Findings)
 	}
 }
 
@@ -110,7 +110,7 @@ func compareLogs(r *Report) {
 				l.find("bcdedit-reagentc-differ", Warning,
 					fmt.Sprintf("bcdedit names the entry %s for WinRE, reagentc (%s) names %s.", l.Boot.Sequence, other.Path, other.ReAgent.Loader),
 					"Run \"reagentc /disable\" and \"reagentc /enable\".")
-				r.Verdict = r.Verdict.worse(l.Verdict)
+				r.Verdict = r.Verdict.Worse(l.Verdict)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -34,7 +33,7 @@ func inspectPath(path string, advisories []winre.Advisory) []*Image {
 	if isManifest(f) {
 		return []*Image{inspectManifest(path, f, info.Size())}
 	}
-	if err := refuse(f, path); err != nil {
+	if err := diskfile.Refuse(f, path, instead); err != nil {
 		return []*Image{newImage(path, KindDisk).fail(err)}
 	}
 	r, size, format, err := diskfile.Open(f, info.Size(), path)
@@ -48,32 +47,8 @@ func inspectPath(path string, advisories []winre.Advisory) []*Image {
 	return images
 }
 
-// otherFormats are files that hold no disk that can be read, by what they begin with.
-var otherFormats = []struct {
-	at                  int64
-	magic, name, advice string
-}{
-	{0, "MSWIM\x00\x00\x00", "a WIM", extract},
-	{0x8001, "CD001", "an ISO image", extract},
-	{0, "KDMV", "a VMDK", convert},
-	{0x40, "\x7F\x10\xDA\xBE", "a VDI", convert},
-}
-
-const (
-	convert = "turn it into a raw disk with: qemu-img convert -O raw"
-	extract = "audit a disk that was made from it, or apply it to a folder and give that"
-)
-
-// refuse names a file that holds no disk.
-func refuse(r io.ReaderAt, name string) error {
-	for _, m := range otherFormats {
-		b := make([]byte, len(m.magic))
-		if n, _ := r.ReadAt(b, m.at); n == len(b) && string(b) == m.magic {
-			return fault.Unsupportedf(fault.NoOffset, "%s is %s; %s", name, m.name, m.advice)
-		}
-	}
-	return nil
-}
+// instead is what to do with a file that holds no disk.
+const instead = "audit a disk that was made from it, or apply it to a folder and give that"
 
 // hostPath makes a path of the tree from what users write.
 func hostPath(path string) string { return strings.ReplaceAll(strings.Trim(path, `\/`), `\`, "/") }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"github.com/winbake/packer-plugin-winbake/internal/bake/verdict"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -9,23 +10,14 @@ import (
 const SchemaVersion = 1
 
 // Verdict is what an image or a whole report comes to.
-type Verdict string
+type Verdict = verdict.Verdict
 
 // The verdicts, the better first.
 const (
-	OK         Verdict = "ok"
-	Findings   Verdict = "findings"
-	Unreadable Verdict = "unreadable"
+	OK         = verdict.OK
+	Findings   = verdict.Findings
+	Unreadable = verdict.Unreadable
 )
-
-// worse returns the worse of two verdicts.
-func (v Verdict) worse(other Verdict) Verdict {
-	rank := map[Verdict]int{OK: 0, Findings: 1, Unreadable: 2}
-	if rank[other] > rank[v] {
-		return other
-	}
-	return v
-}
 
 // Report is what an audit finds. Its lists are never nil, so that JSON has [] for them.
 type Report struct {

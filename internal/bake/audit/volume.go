@@ -77,14 +77,7 @@ func (v *volume) read(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := t.Lookup(path)
-	if err != nil {
-		return nil, err
-	}
-	if n.IsDir() || n.Data == nil {
-		return nil, fs.ErrNotExist
-	}
-	return tree.ReadAll(n.Data, limit)
+	return volumes.ReadFrom(t, path, limit)
 }
 
 // name calls the volume for people.

@@ -68,7 +68,7 @@ func (c *checker) foundAt(s Severity, check string, w Where, err error) {
 func (c *checker) conclude() {
 	for _, f := range c.file.Findings {
 		if f.Severity != Note {
-			c.file.Verdict = c.file.Verdict.worse(Findings)
+			c.file.Verdict = c.file.Verdict.Worse(Findings)
 		}
 	}
 	if err := errors.Join(c.errs...); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/verdict"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
@@ -13,23 +14,14 @@ import (
 const SchemaVersion = 1
 
 // Verdict is what a file or a whole report comes to.
-type Verdict string
+type Verdict = verdict.Verdict
 
 // The verdicts, the better first.
 const (
-	OK         Verdict = "ok"
-	Findings   Verdict = "findings"
-	Unreadable Verdict = "unreadable"
+	OK         = verdict.OK
+	Findings   = verdict.Findings
+	Unreadable = verdict.Unreadable
 )
-
-// worse returns the worse of two verdicts.
-func (v Verdict) worse(other Verdict) Verdict {
-	rank := map[Verdict]int{OK: 0, Findings: 1, Unreadable: 2}
-	if rank[other] > rank[v] {
-		return other
-	}
-	return v
-}
 
 // Report is what is found. Its lists are never nil, so that JSON has [] for them.
 type Report struct {

@@ -37,7 +37,7 @@ func Run(ctx context.Context, paths []string, o Options) (*Report, error) {
 			return nil, err
 		}
 		r.Files = append(r.Files, f)
-		r.Verdict = r.Verdict.worse(f.Verdict)
+		r.Verdict = r.Verdict.Worse(f.Verdict)
 	}
 	return r, nil
 }
@@ -74,7 +74,7 @@ func verifyPath(ctx context.Context, path string, o Options) *File {
 	if isWIM(file) {
 		return verifyWIM(ctx, path, f)
 	}
-	if err := refuse(file, path); err != nil {
+	if err := diskfile.Refuse(file, path, instead); err != nil {
 		return f.fail(err)
 	}
 	verifyDisk(ctx, file, info.Size(), path, f, o)
@@ -108,26 +108,8 @@ func Disk(r io.ReaderAt, size int64, name string) *File {
 	return f
 }
 
-// otherFormats are files that hold no disk that can be read, by what they begin with.
-var otherFormats = []struct {
-	at                  int64
-	magic, name, advice string
-}{
-	{0x8001, "CD001", "an ISO image", "verify a disk that was made from it, or its sources/install.wim"},
-	{0, "KDMV", "a VMDK", "turn it into a raw disk with: qemu-img convert -O raw"},
-	{0x40, "\x7F\x10\xDA\xBE", "a VDI", "turn it into a raw disk with: qemu-img convert -O raw"},
-}
-
-// refuse names a file that holds no disk.
-func refuse(r io.ReaderAt, name string) error {
-	for _, m := range otherFormats {
-		b := make([]byte, len(m.magic))
-		if n, _ := r.ReadAt(b, m.at); n == len(b) && string(b) == m.magic {
-			return fault.Unsupportedf(fault.NoOffset, "%s is %s; %s", name, m.name, m.advice)
-		}
-	}
-	return nil
-}
+// instead is what to do with a file that holds no disk.
+const instead = "verify a disk that was made from it, or its sources/install.wim"
 
 var wimMagic = []byte("MSWIM\x00\x00\x00")
 

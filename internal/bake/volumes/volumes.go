@@ -122,6 +122,12 @@ func (v *Volume) ReadFile(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ReadFrom(t, path, limit)
+}
+
+// ReadFrom returns a file of a tree, if it is not longer than limit; the error wraps fs.ErrNotExist where
+// there is none.
+func ReadFrom(t *tree.Tree, path string, limit int64) ([]byte, error) {
 	n, err := t.Lookup(path)
 	if err != nil {
 		return nil, err
