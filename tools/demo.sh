@@ -29,5 +29,6 @@ What next:
   boot one     qemu-system-x86_64 -m 256 -display none -serial stdio -snapshot -drive format=raw,file=$build/golden/bios/standin-bios.raw
   look inside  cat $build/golden/bios/manifest.json
   the tests    make test
+  a stick      PACKER_PLUGIN_PATH=$build/packer/plugins $packer build -var media=$build/media -var output=$build/stick $root/example/hypervusb
   your media   PACKER_PLUGIN_PATH=$build/packer/plugins $packer build -var media=/path/to/windows/media $root/example/golden
 TEXT
