@@ -8,6 +8,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/builder/baker"
 	"github.com/winbake/packer-plugin-winbake/builder/bytesize"
+	"github.com/winbake/packer-plugin-winbake/builder/output"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
@@ -76,6 +77,9 @@ func (c *StickConfig) prepare(b *bake.Config) (problems []error) {
 	b.Native = &bake.NativeBoot{
 		File: cmp.Or(c.VhdName, "hvsOS.vhd"), Size: size("vhd_size", c.VhdSize, defaultVirtualSize), Label: cmp.Or(c.UsbLabel, "HVUSB"),
 		Hypervisor: bake.Hypervisor(c.Hypervisor), Overrides: map[bake.Rule]string{},
+	}
+	if err := output.CheckFileName(b.Native.File); err != nil {
+		problems = append(problems, fault.In("vhd_name", err))
 	}
 	for rule, reason := range c.Overrides {
 		b.Native.Overrides[bake.Rule(rule)] = reason

@@ -26,7 +26,7 @@ func (c *Config) Engine(buildName string, b *bake.Config) (problems []error) {
 	if c.OutputName == "" {
 		c.OutputName = buildName
 	}
-	if err := checkFileName(c.OutputName); err != nil {
+	if err := CheckFileName(c.OutputName); err != nil {
 		problems = append(problems, fault.In("output_name", err))
 	}
 	for _, f := range c.Formats {
@@ -38,8 +38,8 @@ func (c *Config) Engine(buildName string, b *bake.Config) (problems []error) {
 	return problems
 }
 
-// checkFileName says whether files can be called so on every system that an image may travel to.
-func checkFileName(name string) error {
+// CheckFileName says whether files can be called so on every system that an image may travel to.
+func CheckFileName(name string) error {
 	bad := strings.IndexFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || strings.ContainsRune(`<>:"/\|?*`, r) })
 	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
 	switch {

@@ -221,11 +221,13 @@ func TestNativeLocate(t *testing.T) {
 	}
 }
 
-// TestNativeFormats bakes one stick in all formats at once, and twice the same.
+// TestNativeFormats bakes one stick in all formats at once, with its files compressed and read back, and
+// twice the same.
 func TestNativeFormats(t *testing.T) {
 	oracle.Need(t, "qemu-img")
 	c := nativeConfig(t, layout.Both, "hvsOS.vhd")
-	c.Formats = []bake.Format{bake.Raw, bake.VHDX, bake.QCOW2}
+	c.Formats, c.Compress = []bake.Format{bake.Raw, bake.VHDX, bake.QCOW2}, bake.CompressZstd
+	c.Compact, c.VerifyContents = bake.CompactLZX, true
 	r := run(t, c, nil)
 	for i, format := range []string{"vhdx", "qcow2"} {
 		oracle.Run(t, "qemu-img", "compare", "-f", "raw", "-F", format, r.Files[0], r.Files[1+i])
@@ -233,7 +235,7 @@ func TestNativeFormats(t *testing.T) {
 	c.OutputDir = filepath.Join(t.TempDir(), "again")
 	again := run(t, c, nil)
 	oracle.Run(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", r.Files[0], again.Files[0])
-	if v := r.Manifest.VirtualDisk; v == nil || v.File != "hvsOS.vhd" || v.Disk.Size != c.Native.Size || !maps.Equal(v.Overrides, c.Native.Overrides) {
+	if v := r.Manifest.VirtualDisk; v == nil || v.File != "hvsOS.vhd" || v.Disk.Size != c.Native.Size || v.Disk.Compact == nil || v.Disk.Compact.Files == 0 || !maps.Equal(v.Overrides, c.Native.Overrides) {
 		t.Errorf("%+v", v)
 	}
 }
