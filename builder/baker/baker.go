@@ -19,8 +19,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 
-// Engine is *bake.Bake, or what a test puts in its place.
-type Engine interface {
+// Stages is *bake.Bake, or what a test puts in its place.
+type Stages interface {
 	OpenMedia(context.Context) error
 	LoadTree(context.Context) error
 	DecideRecovery(context.Context) error
@@ -49,7 +49,7 @@ type Job struct {
 	// Ready says what to do with the finished image.
 	Ready func(*bake.Result) string
 	// Start replaces bake.New in tests.
-	Start func(bake.Config) Engine
+	Start func(bake.Config) Stages
 }
 
 // Run bakes. It ends soon after ctx does, and then leaves nothing behind.
@@ -73,7 +73,7 @@ func (j *Job) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (pa
 }
 
 // start makes the engine, once the media are on this machine.
-func (j *Job) start() Engine {
+func (j *Job) start() Stages {
 	if j.Start != nil {
 		return j.Start(j.Config)
 	}

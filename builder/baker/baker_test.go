@@ -107,7 +107,7 @@ func jobWith(f *fake, out string) *Job {
 	return &Job{
 		BuilderID: builderID, Medium: media, Ready: TryOut,
 		Config: bake.Config{Media: "install.wim", OutputDir: out, Name: "ws2022", Firmware: layout.BIOS, Formats: []bake.Format{bake.Raw}},
-		Start: func(c bake.Config) Engine {
+		Start: func(c bake.Config) Stages {
 			f.config = c
 			return f
 		},

@@ -20,7 +20,7 @@ type run struct {
 	*Job
 	report *progress.Reporter
 	// engine is there from StepOpenMedia on.
-	engine Engine
+	engine Stages
 	// directory is held from the first step on.
 	directory *outdir.Dir
 	// comm reaches the tree, from StepConnect on.

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
-	"github.com/hashicorp/packer-plugin-sdk/template/config"
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/winbake/packer-plugin-winbake/builder/baker"
@@ -19,7 +17,6 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
-	"github.com/winbake/packer-plugin-winbake/version"
 )
 
 // Config is the whole configuration of a winbake-golden source.
@@ -59,29 +56,16 @@ type DiskConfig struct {
 // Prepare reads the configuration, fills in defaults, and returns warnings and every mistake at once. It
 // looks at nothing outside of the configuration, but for the checksums that iso_checksum = "file:..." names.
 func (c *Config) Prepare(raws ...any) (warnings []string, err error) {
-	err = config.Decode(c, &config.DecodeOpts{
-		PluginType:         BuilderID,
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
-	if err != nil {
-		return nil, err
-	}
-	warnings = c.Medium.Prepare(&c.ctx)
-	_, problems := c.engine()
-	_, more := c.Settings.Items()
-	problems = append(problems, more...)
-	if len(problems) == 0 {
-		return warnings, nil
-	}
-	return warnings, &packersdk.MultiError{Errors: problems}
+	return baker.Prepare(c, &c.Medium, &c.ctx, BuilderID, raws, func() []error {
+		_, problems := c.engine()
+		_, more := c.Settings.Items()
+		return append(problems, more...)
+	})
 }
 
 // engine returns the configuration as the engine takes it, and every mistake in it.
 func (c *Config) engine() (bake.Config, []error) {
-	b := bake.Config{Force: c.PackerForce, Tool: "winbake " + version.PluginVersion.String()}
-	var problems []error
-	for _, prepare := range []func(*bake.Config) []error{
+	return baker.Engine(&c.PackerConfig,
 		c.Medium.Engine,
 		c.Disk.prepare,
 		c.Volume.Engine,
@@ -90,11 +74,7 @@ func (c *Config) engine() (bake.Config, []error) {
 		func(b *bake.Config) (problems []error) {
 			b.Recovery, problems = c.WinRE.recovery()
 			return problems
-		},
-	} {
-		problems = append(problems, prepare(&b)...)
-	}
-	return b, baker.Mistakes(problems, b.Problems())
+		})
 }
 
 func (c *DiskConfig) prepare(b *bake.Config) (problems []error) {

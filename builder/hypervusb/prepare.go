@@ -3,9 +3,6 @@ package hypervusb
 import (
 	"cmp"
 
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
-	"github.com/hashicorp/packer-plugin-sdk/template/config"
-
 	"github.com/winbake/packer-plugin-winbake/builder/baker"
 	"github.com/winbake/packer-plugin-winbake/builder/bytesize"
 	"github.com/winbake/packer-plugin-winbake/builder/output"
@@ -14,44 +11,35 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
-	"github.com/winbake/packer-plugin-winbake/version"
 )
 
 // Prepare reads the configuration, fills in defaults, and returns warnings and every mistake at once. It
 // looks at nothing outside of the configuration, but for the checksums that iso_checksum = "file:..." names.
 func (c *Config) Prepare(raws ...any) (warnings []string, err error) {
-	err = config.Decode(c, &config.DecodeOpts{
-		PluginType:         BuilderID,
-		Interpolate:        true,
-		InterpolateContext: &c.ctx,
-	}, raws...)
+	warnings, err = baker.Prepare(c, &c.Medium, &c.ctx, BuilderID, raws, func() []error {
+		_, problems := c.engine()
+		_, more := c.items()
+		return append(problems, more...)
+	})
 	if err != nil {
-		return nil, err
+		return warnings, err
 	}
-	warnings = c.Medium.Prepare(&c.ctx)
-	b, problems := c.engine()
-	_, more := c.items()
-	if problems = append(problems, more...); len(problems) > 0 {
-		return warnings, &packersdk.MultiError{Errors: problems}
-	}
+	b, _ := c.engine()
 	return append(warnings, b.Native.Advice(b.Size)...), nil
 }
 
 // engine returns the configuration as the engine takes it, and every mistake in it.
 func (c *Config) engine() (bake.Config, []error) {
-	b := bake.Config{Force: c.PackerForce, Tool: "winbake " + version.PluginVersion.String()}
-	var problems []error
-	for _, prepare := range []func(*bake.Config) []error{
+	return baker.Engine(&c.PackerConfig,
 		c.Medium.Engine,
 		c.Stick.prepare,
 		c.Volume.Engine,
 		func(b *bake.Config) []error { return c.Output.Engine(c.PackerBuildName, b) },
 		c.Record.Engine,
-	} {
-		problems = append(problems, prepare(&b)...)
-	}
-	b.BlockMap = true
-	return b, baker.Mistakes(problems, b.Problems())
+		func(b *bake.Config) []error {
+			b.BlockMap = true
+			return nil
+		})
 }
 
 // items are the edits that the source asks for. Its own settings come last, so that they win over the tuning.

@@ -315,15 +315,11 @@ func (h *host) verify(ctx context.Context, r io.ReaderAt) (io.ReaderAt, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := volume.Tree()
+	file, err := volume.Lookup(h.file.Path())
 	if err != nil {
 		return nil, err
 	}
-	file, err := t.Lookup(h.file.Path())
-	if err != nil {
-		return nil, err
-	}
-	disk, _, _, err := diskfile.Open(file.Data, file.Data.Size(), h.file.Path())
+	disk, _, _, err := diskfile.Open(file.Content, file.Content.Size(), h.file.Path())
 	return disk, err
 }
 

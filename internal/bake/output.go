@@ -186,14 +186,8 @@ func (o *outputs) toHash() (flat []*output, total int64) {
 
 // hash hashes the first size bytes of the file.
 func (o *output) hash(size int64, count func([]byte) error) (hash.Hash, error) {
-	h := sha256.New()
-	w := writerFunc(func(b []byte) (int, error) {
-		if err := count(b); err != nil {
-			return 0, err
-		}
-		return h.Write(b)
-	})
-	return h, fault.In(o.name, image.ReadSparse(w, o.file.File, size))
+	h, err := image.Hash(o.file.File, size, count)
+	return h, fault.In(o.name, err)
 }
 
 // hashTail finishes a file's hash from that of its disk.
@@ -212,10 +206,6 @@ func (o *output) hashTail(disk hash.Hash) error {
 	o.sha256 = hex.EncodeToString(h.Sum(nil))
 	return nil
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // publish flushes the files and renames them, the manifest last: where there is a manifest, all it
 // names is there and whole.

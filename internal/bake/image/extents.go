@@ -1,6 +1,8 @@
 package image
 
 import (
+	"crypto/sha256"
+	"hash"
 	"io"
 	"iter"
 	"os"
@@ -32,8 +34,8 @@ func Extents(f *os.File, size int64) iter.Seq[Extent] {
 // zeros is what a hole reads as.
 var zeros [1 << 20]byte
 
-// ReadSparse streams f, up to size, to w, without reading the holes from the host.
-func ReadSparse(w io.Writer, f *os.File, size int64) error {
+// readSparse streams f, up to size, to w, without reading the holes from the host.
+func readSparse(w io.Writer, f *os.File, size int64) error {
 	done := int64(0)
 	for e := range Extents(f, size) {
 		if err := writeZeros(w, e.Offset-done); err != nil {
@@ -46,6 +48,22 @@ func ReadSparse(w io.Writer, f *os.File, size int64) error {
 	}
 	return writeZeros(w, size-done)
 }
+
+// Hash is the SHA-256 of f, up to size. each hears of the bytes before they are hashed, and may end it.
+func Hash(f *os.File, size int64, each func([]byte) error) (hash.Hash, error) {
+	h := sha256.New()
+	err := readSparse(writerFunc(func(b []byte) (int, error) {
+		if err := each(b); err != nil {
+			return 0, err
+		}
+		return h.Write(b)
+	}), f, size)
+	return h, err
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func writeZeros(w io.Writer, n int64) error {
 	for n > 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/media"
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
@@ -25,9 +26,7 @@ func (c *checker) disk(r io.ReaderAt, size int64) {
 	}
 	t := disk.Check(r, size)
 	for _, err := range t.Problems {
-		var p *disk.Problem
-		errors.As(err, &p)
-		c.found(p.Check, "", err)
+		c.found(step(err), "", err)
 	}
 	c.identity, c.partitions = t.Identity, t.Partitions
 	if t.Partitions == nil && len(t.Problems) > 0 {
@@ -116,9 +115,7 @@ func (c *checker) ntfs(v *volume) {
 		}
 	}
 	for _, err := range n.Check() {
-		var p *ntfs.Problem
-		errors.As(err, &p)
-		c.foundAt(severity, "ntfs-"+p.Check, v.at(""), err)
+		c.foundAt(severity, "ntfs-"+step(err), v.at(""), err)
 	}
 }
 
@@ -132,12 +129,12 @@ func (c *checker) fat(v *volume) {
 	problems := f.Check()
 	severity := Error
 	for _, err := range problems {
-		if fatProblem(err) == fat32.CheckState {
+		if step(err) == fat32.CheckState {
 			severity = Warning
 		}
 	}
 	for _, err := range problems {
-		switch check := fatProblem(err); check {
+		switch check := step(err); check {
 		case fat32.CheckState:
 			c.foundAt(Warning, "volume-dirty", v.at(""), err)
 		case fat32.CheckFree:
@@ -148,8 +145,9 @@ func (c *checker) fat(v *volume) {
 	}
 }
 
-func fatProblem(err error) string {
-	var p *fat32.Problem
+// step is the step of a format's Check that found a problem.
+func step(err error) string {
+	var p *fault.Problem
 	errors.As(err, &p)
 	return p.Check
 }

@@ -107,23 +107,13 @@ func (r *records) hash(ctx context.Context, f *os.File) error {
 	if r.manifest == nil && r.checksums[r.name] == "" {
 		return nil
 	}
-	sum := sha256.New()
-	w := writerFunc(func(b []byte) (int, error) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		return sum.Write(b)
-	})
-	if err := image.ReadSparse(w, f, r.size); err != nil {
+	sum, err := image.Hash(f, r.size, func([]byte) error { return ctx.Err() })
+	if err != nil {
 		return err
 	}
 	r.sum = sum
 	return nil
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // check compares the records with the disk.
 func (r *records) check(c *checker) {

@@ -20,23 +20,11 @@ const (
 	CheckPartitions = "partitions" // where partitions lie
 )
 
-// Problem is something in a partition table that contradicts itself.
-type Problem struct {
-	Check string // the step that found it
-	Err   error
-}
-
-// Error says what contradicts what, and where.
-func (p *Problem) Error() string { return p.Err.Error() }
-
-// Unwrap returns Err.
-func (p *Problem) Unwrap() error { return p.Err }
-
 // Checked is a disk's partition table after Check.
 type Checked struct {
 	Identity   Identity
 	Partitions []Partition // of the first copy that can be read
-	Problems   []error     // each a *Problem
+	Problems   []error     // each a *fault.Problem
 }
 
 // Check reads all copies of the partition table of a disk of size bytes, and returns what contradicts
@@ -70,7 +58,7 @@ type checker struct {
 
 func (c *checker) problem(check string, err error) {
 	if err != nil {
-		c.Problems = append(c.Problems, &Problem{Check: check, Err: fault.In("partition table", err)})
+		c.Problems = append(c.Problems, &fault.Problem{Check: check, Err: fault.In("partition table", err)})
 	}
 }
 

@@ -22,18 +22,6 @@ const (
 // maxCheckProblems is how many problems Check lists.
 const maxCheckProblems = 50
 
-// Problem is something in a volume that contradicts itself.
-type Problem struct {
-	Check string // the step that found it
-	Err   error
-}
-
-// Error says what contradicts what, and where.
-func (p *Problem) Error() string { return p.Err.Error() }
-
-// Unwrap returns Err.
-func (p *Problem) Unwrap() error { return p.Err }
-
 // Bits of the FAT's second entry (specification, "FAT Data Structure").
 const (
 	cleanShutdown32, noErrors32 = 1 << 27, 1 << 26
@@ -43,7 +31,7 @@ const (
 )
 
 // Check reads the boot sectors, the FATs and all directories, and returns what contradicts itself, the
-// first 50 problems at most, each a *Problem; none for a sound volume. Files' contents are not read.
+// first 50 problems at most, each a *fault.Problem; none for a sound volume. Files' contents are not read.
 // It takes memory for a bit for each cluster of the volume.
 func (v *Volume) Check() []error {
 	c := checker{v: v, used: make([]uint64, (v.clusters+2+63)/64)}
@@ -72,7 +60,7 @@ type checker struct {
 
 func (c *checker) problem(err error) {
 	if len(c.problems) < maxCheckProblems {
-		c.problems = append(c.problems, &Problem{Check: c.step, Err: fault.In("FAT volume", err)})
+		c.problems = append(c.problems, &fault.Problem{Check: c.step, Err: fault.In("FAT volume", err)})
 	}
 }
 

@@ -19,7 +19,7 @@ const maxProblems = 50
 // the boot sector and the MFT, the log's restart pages, every record and attribute list, $Bitmap
 // against the clusters that files use, both ways; the MFT's bitmap; the order, balance and bitmaps
 // of the indexes; names against directory entries and link counts; $Secure, $ObjId and $Reparse
-// against the files. Each of the errors is a *Problem.
+// against the files. Each of the errors is a *fault.Problem.
 //
 // Contents are not read. A volume with Warnings may have problems that mounting it would mend.
 func (v *Volume) Check() []error {
@@ -103,7 +103,7 @@ func (c checkedFiles) all() iter.Seq2[uint32, *checkedNames] {
 
 func (c *checker) problem(err error) {
 	if len(c.problems) < maxProblems {
-		c.problems = append(c.problems, &Problem{Check: c.step, Err: err})
+		c.problems = append(c.problems, &fault.Problem{Check: c.step, Err: err})
 	}
 }
 

@@ -25,18 +25,6 @@ const (
 	CheckViews        = "views"      // $ObjId and $Reparse
 )
 
-// Problem is something in a volume that contradicts itself.
-type Problem struct {
-	Check string // the step that found it
-	Err   error
-}
-
-// Error says what contradicts what, and where.
-func (p *Problem) Error() string { return p.Err.Error() }
-
-// Unwrap returns Err.
-func (p *Problem) Unwrap() error { return p.Err }
-
 // fewUnits is how many units a table of upper-case letters differs in where it is damaged, and not
 // another version's: that of Windows XP differs from the one of Vista and later in hundreds.
 const fewUnits = 16
