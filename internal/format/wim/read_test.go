@@ -38,7 +38,7 @@ func formats() []string {
 	for log := 15; log <= 21; log++ {
 		all = append(all, fmt.Sprintf("LZX:20/%d", 1<<log))
 	}
-	for _, log := range []int{15, 17, 20, 23, 26} {
+	for log := 15; log <= 26; log++ {
 		all = append(all, fmt.Sprintf("LZMS:20/%d", 1<<log))
 	}
 	return append(all, "LZX:50/32768") // wimlib's usual level; 20 is a faster one
