@@ -40,8 +40,10 @@ const (
 
 var le = binary.LittleEndian
 
-// Open reads the boot sector of a volume of size bytes (specification, "Boot Sector and BPB", and
-// "FAT Type Determination").
+// Open reads the boot sector of a volume of size bytes (specification, "Boot Sector and BPB").
+//
+// FAT32 is what has no FAT of FAT16, however few its clusters are: so Windows, Linux and EDK2 tell the two
+// apart, and mkfs.fat and firmware make such system partitions. The specification goes by the clusters.
 func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	b := make([]byte, 512)
 	if _, err := r.ReadAt(b, 0); err != nil {
@@ -85,12 +87,14 @@ func (v *Volume) parse(b []byte, size int64) error {
 	}
 	v.fat, v.data, v.entry = reserved*v.sector, start*v.sector, 4
 	switch {
+	case le.Uint16(b[0x16:]) == 0:
+		v.first = le.Uint32(b[0x2C:]) & clusterMask
 	case v.clusters < minClusters16:
 		return fault.Unsupportedf(fault.NoOffset, "it is FAT12, or too small for Windows to start from")
-	case v.clusters < minClusters:
-		v.entry, v.root, v.rootSize = 2, (start-rootSectors)*v.sector, rootSectors*v.sector
+	case v.clusters >= minClusters:
+		return fault.Corruptf(0x16, "%d clusters are too many for the FAT of FAT16 that it has", v.clusters)
 	default:
-		v.first = le.Uint32(b[0x2C:]) & clusterMask
+		v.entry, v.root, v.rootSize = 2, (start-rootSectors)*v.sector, rootSectors*v.sector
 	}
 	if need := (v.clusters + 2) * v.entry; need > fatSectors*v.sector {
 		return fault.Corruptf(0x16, "a FAT of %d sectors is too short for %d clusters", fatSectors, v.clusters)

@@ -2,6 +2,7 @@ package fat32_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -87,6 +88,44 @@ func TestReadMtools(t *testing.T) {
 	}
 }
 
+// TestFewClusters reads a FAT32 volume that has as many clusters as FAT16, as small system partitions
+// are. The file is put there by hand, since mtools takes such a volume for FAT16.
+func TestFewClusters(t *testing.T) {
+	oracle.Need(t, "mkfs.fat", "fsck.fat", "7z")
+	img := filepath.Join(t.TempDir(), "few.img")
+	oracle.Run(t, "mkfs.fat", "-C", "-F", "32", "-s", "8", img, "40000")
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	const sector, cluster = 512, 8 * 512
+	fat, length := int(le.Uint16(b[0x0E:]))*sector, int(le.Uint32(b[0x24:]))*sector
+	for _, at := range []int{fat, fat + length} {
+		le.PutUint32(b[at+3*4:], 0x0FFFFFFF)
+	}
+	root := fat + 2*length
+	copy(b[root:], "HELLO   TXT\x20")
+	le.PutUint16(b[root+26:], 3)
+	le.PutUint32(b[root+28:], 7)
+	copy(b[root+cluster:], "winbake")
+	le.PutUint32(b[sector+0x1E8:], le.Uint32(b[sector+0x1E8:])-1) // FSInfo: free clusters
+	if err := os.WriteFile(img, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "fsck.fat", "-n", img)
+	if out := oracle.Run(t, "7z", "e", "-so", "-tFAT", img, "HELLO.TXT"); out != "winbake" {
+		t.Errorf("7-Zip reads %q", out)
+	}
+	v := openFAT(t, img)
+	if got, err := v.ReadFile("hello.txt", 100); err != nil || string(got) != "winbake" || v.Bits() != 32 {
+		t.Errorf("%q, %v, FAT%d", got, err, v.Bits())
+	}
+	for _, problem := range v.Check() {
+		t.Error(problem)
+	}
+}
+
 // smallFAT is the head of a FAT32 volume with one file, and a reader that shows zeros after it.
 func smallFAT(t testing.TB) []byte {
 	t.Helper()
@@ -110,6 +149,7 @@ func TestReadCorrupt(t *testing.T) {
 		"sector":    func(b []byte) { b[0x0B] = 1 },
 		"cluster":   func(b []byte) { b[0x0D] = 3 },
 		"total":     func(b []byte) { b[0x23] = 0x7F },
+		"FAT16":     func(b []byte) { b[0x16] = 0xFF },
 		"short FAT": func(b []byte) { b[0x24], b[0x25] = 1, 0 },
 		"root":      func(b []byte) { b[0x2C] = 0 },
 		"root far":  func(b []byte) { b[0x2E] = 0xFF },
