@@ -147,9 +147,9 @@ func (l *loader) entry(dir *tree.Node, e []byte, long string, depth int) error {
 	if l.entries++; l.entries > maxEntries {
 		return fault.Corruptf(fault.NoOffset, "it has more than %d files", maxEntries)
 	}
-	name, short := shortText(e), ""
+	name, short := displayText(e), ""
 	if long != "" {
-		name, short = long, name
+		name, short = long, shortText(e)
 	}
 	n := l.t.NewFile(nil)
 	if e[11]&attrDirectory != 0 {
@@ -168,6 +168,24 @@ func (l *loader) entry(dir *tree.Node, e []byte, long string, depth int) error {
 		return nil
 	}
 	return l.load(n, found{dir: true, cluster: l.v.firstCluster(e)}, depth+1)
+}
+
+// displayText is an entry's 8.3 name in the case that it was written in. Windows NT and its like keep a base
+// or an extension that is all lower case so, in two bits that the specification reserves, and need no
+// long name then.
+func displayText(e []byte) string {
+	const lowerBase, lowerExt = 0x08, 0x10
+	name, ext, dotted := strings.Cut(shortText(e), ".")
+	if e[12]&lowerBase != 0 {
+		name = strings.ToLower(name)
+	}
+	if !dotted {
+		return name
+	}
+	if e[12]&lowerExt != 0 {
+		ext = strings.ToLower(ext)
+	}
+	return name + "." + ext
 }
 
 // fromDOS is the time of a FAT date and time, zero for none.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,35 @@ func same(t *testing.T, tr *tree.Tree, path string, want []byte) {
 		if w := want[from:min(from+3000, int64(len(want)))]; !bytes.Equal(part[:k], w) || (k < len(part)) != (err == io.EOF) {
 			t.Errorf("%s at %d: %d bytes, %v, want %d", path, off, k, err, len(w))
 		}
+	}
+}
+
+// TestCase has names that are as they were given to mtools, without long names for those that are 8.3 but
+// for their case.
+func TestCase(t *testing.T) {
+	oracle.Need(t, "mkfs.fat", "mcopy")
+	host := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(host, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	img := filepath.Join(t.TempDir(), "fat.img")
+	oracle.Run(t, "mkfs.fat", "-C", "-F", "32", img, "64000")
+	var got []string
+	want := []string{"Mixed.txt", "UPPER.TXT", "base.TXT", "bootmgr", "both.txt", "EXT.txt", "bootx64.efi"}
+	for _, name := range want {
+		oracle.Run(t, "mcopy", "-i", img, host, "::/"+name)
+	}
+	tr, err := openFAT(t, img).Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range tr.Entries(tr.Root) {
+		got = append(got, e.Name)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
