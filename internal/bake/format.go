@@ -24,6 +24,10 @@ type diskWriter interface {
 // flat says whether the file begins with the disk as it is, holes and all.
 func (f Format) flat() bool { return f == Raw || f == VHD }
 
+// sparse says whether the file may be marked as sparse on NTFS; Windows would not attach a VHD or VHDX
+// that is.
+func (f Format) sparse() bool { return f == Raw || f == QCOW2 }
+
 // newDiskWriter begins a file of a format. All its identifiers come from the disk's seed.
 func newDiskWriter(c *Config, d *layout.Disk, f Format, file *image.File) (diskWriter, error) {
 	footer := vhd.Footer{Size: c.Size, Time: c.BuildTime, ID: d.Identifier("vhd")}

@@ -80,7 +80,7 @@ func (o *outputs) create(c *Config, d *layout.Disk, f Format) error {
 	if f.flat() {
 		size = c.Size
 	}
-	file, err := image.Create(path, size)
+	file, err := image.Create(path, size, f.sparse())
 	if err != nil {
 		return err
 	}

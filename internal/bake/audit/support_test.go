@@ -158,7 +158,7 @@ func (r *recoverable) write(t testing.TB) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "disk.raw")
-	f, err := image.Create(path, plan.Disk.Spec.Size)
+	f, err := image.Create(path, plan.Disk.Spec.Size, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,14 +17,18 @@ type File struct {
 	broken atomic.Bool
 }
 
-// Create makes a sparse file of zeros at path, which must not exist.
-func Create(path string, size int64) (*File, error) {
+// Create makes a file of zeros at path, which must not exist. holes says that it is marked as sparse where
+// files have to be: on NTFS. Windows attaches no virtual disk in a file with that mark
+// (ERROR_VIRTUAL_DISK_LIMITATION), whatever is in it.
+func Create(path string, size int64, holes bool) (*File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	// A host file system without holes still works; it only takes the room.
-	_ = makeSparse(f)
+	if holes {
+		// A host file system without holes still works; it only takes the room.
+		_ = makeSparse(f)
+	}
 	if err := f.Truncate(size); err != nil {
 		return nil, errors.Join(fault.In(path, err), f.Close(), os.Remove(path))
 	}

@@ -16,7 +16,7 @@ import (
 func TestWriteContent(t *testing.T) {
 	const size = 1 << 20
 	path := filepath.Join(t.TempDir(), "disk")
-	f, err := image.Create(path, size)
+	f, err := image.Create(path, size, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestWriteContent(t *testing.T) {
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("is different once closed (%v)", err)
 	}
-	if _, err := image.Create(path, size); err == nil {
+	if _, err := image.Create(path, size, true); err == nil {
 		t.Error("a file that is there was replaced")
 	}
 }

@@ -88,7 +88,7 @@ func makeDisk(t *testing.T, firmware layout.Firmware) made {
 
 func (m *made) write(t *testing.T) {
 	t.Helper()
-	f, err := image.Create(m.path, m.plan.Disk.Spec.Size)
+	f, err := image.Create(m.path, m.plan.Disk.Spec.Size, true)
 	if err != nil {
 		t.Fatal(err)
 	}
