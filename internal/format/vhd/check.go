@@ -43,8 +43,8 @@ func (d *Disk) Check() []error {
 	return problems
 }
 
-// maxChecked bounds the blocks whose places are compared, for which memory is taken: a VHD of the
-// greatest size has as many of 256 KiB.
+// maxChecked bounds the blocks whose places are compared: a VHD of the greatest size has as many of 256 KiB.
+// Memory is taken for those that the file has room for.
 const maxChecked = 1 << 23
 
 // checkTable looks at the places of blocks, which lie before end.
@@ -57,6 +57,7 @@ func (d *Disk) checkTable(end int64) error {
 	for _, r := range [][2]int64{{0, FooterSize}, {d.footer.Header, headerSize}, {h.table, 4 * int64(h.entries)}} {
 		blocks.Claim(r[0], r[1])
 	}
+	room := end / (h.bitmap + h.blockSize)
 	for block := range (d.footer.Size-1)/h.blockSize + 1 {
 		var entry [4]byte
 		at := h.table + 4*block
@@ -70,6 +71,9 @@ func (d *Disk) checkTable(end int64) error {
 		start, length := int64(sector)*sectorSize, h.bitmap+h.blockSize
 		if start > end-length {
 			return fault.Corruptf(at, "block %d lies from %#x on, and reaches past the end of the file; it is cut off or damaged", block, start)
+		}
+		if room--; room < 0 {
+			return fault.Corruptf(at, "the blocks up to %d are more than the file has room for: some lie where others do", block)
 		}
 		blocks.ClaimFor(start, length, at)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/sparse"
 )
 
-// Check looks at what Open does without: both headers, both region tables, and every entry of the
-// block allocation table. It returns what contradicts itself, a few problems at most.
+// Check looks at what Open does without: both headers, both region tables, where a log is that is not to be
+// replayed, and every entry of the block allocation table. It returns what contradicts itself, a few problems at most.
 func (d *Disk) Check() []error {
 	var problems []error
 	add := func(err error) {
@@ -31,6 +31,11 @@ func (d *Disk) Check() []error {
 	if len(problems) == 0 && !bytes.Equal(tables[0], tables[1]) {
 		add(fault.In("VHDX region table", fault.Corruptf(regionTablesAt[1], "the two copies differ")))
 	}
+	if d.log.length != 0 { // which QEMU takes for no log
+		if err := d.log.check("log", d.file.Size()); err != nil {
+			return append(problems, fault.In("VHDX header", err))
+		}
+	}
 	add(fault.In("VHDX block allocation table", d.checkBlocks()))
 	return problems
 }
@@ -47,8 +52,8 @@ func (d *Disk) checkCopy(off, length int64, signature string) error {
 	return nil
 }
 
-// maxChecked bounds the blocks whose places are compared, for which memory is taken: a VHDX of the
-// greatest size has as many of 8 MiB.
+// maxChecked bounds the blocks whose places are compared: a VHDX of the greatest size has as many of 8 MiB.
+// Memory is taken for those that the file has room for.
 const maxChecked = 1 << 23
 
 // checkBlocks looks at the places of blocks.
@@ -57,8 +62,10 @@ func (d *Disk) checkBlocks() error {
 		return fault.Unsupportedf(d.bat.offset, "%d blocks; more than %d are not compared", n, maxChecked)
 	}
 	blocks := sparse.Claims{}
-	blocks.Claim(0, mib)
-	blocks.Claim(d.bat.offset, d.bat.length)
+	for _, r := range []region{{0, mib}, d.log, d.metadata, d.bat} {
+		blocks.Claim(r.offset, r.length)
+	}
+	room := d.file.Size() / d.info.BlockSize
 	for block := range (d.info.Size-1)/d.info.BlockSize + 1 {
 		var b [batEntrySize]byte
 		at := d.entry(block)
@@ -75,6 +82,9 @@ func (d *Disk) checkBlocks() error {
 			start := int64(entry>>20) * mib
 			if start < mib || start > d.file.Size()-d.info.BlockSize {
 				return fault.Corruptf(at, "block %d lies at %#x, and reaches past the end of the file; it is cut off or damaged", block, start)
+			}
+			if room--; room < 0 {
+				return fault.Corruptf(at, "the blocks up to %d are more than the file has room for: some lie where others do", block)
 			}
 			blocks.ClaimFor(start, d.info.BlockSize, at)
 		default:

@@ -41,7 +41,8 @@ type Info struct {
 type Disk struct {
 	info Info
 	file *sparse.File
-	bat  region
+	// log may be anywhere if nothing of it is to be replayed, until Check.
+	log, metadata, bat region
 	// chunk is the number of payload blocks after which the BAT has an entry of a sector bitmap block.
 	chunk int64
 }
@@ -58,7 +59,7 @@ func Open(r io.ReaderAt, size int64) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Disk{file: f}
+	d := &Disk{file: f, log: head.log}
 	if head.logID != (guid.GUID{}) {
 		if d.file, d.info.Replayed, err = replay(r, f, head); err != nil {
 			return nil, fault.In("VHDX log", err)
@@ -68,8 +69,8 @@ func Open(r io.ReaderAt, size int64) (*Disk, error) {
 	if err != nil {
 		return nil, fault.In("VHDX region table", err)
 	}
-	d.bat = regions.bat
-	if err := d.readMetadata(regions.metadata); err != nil {
+	d.bat, d.metadata = regions.bat, regions.metadata
+	if err := d.readMetadata(d.metadata); err != nil {
 		return nil, fault.In("VHDX metadata", err)
 	}
 	if err := d.checkBAT(); err != nil {
