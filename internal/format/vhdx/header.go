@@ -1,6 +1,7 @@
 package vhdx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 
@@ -64,8 +65,10 @@ func currentHeader(f *sparse.File) (*header, error) {
 	return h, err
 }
 
-// findHeader is currentHeader, with the place of the header.
+// findHeader is currentHeader, with the place of the header. Two that differ and have the same number leave
+// open which log is to be replayed; none is current then (2.2.2). QEMU has it the same.
 func findHeader(f *sparse.File) (current *header, at int64, err error) {
+	var first []byte
 	for _, off := range headersAt {
 		b := make([]byte, headerSize)
 		if err := f.Data(b, off); err != nil {
@@ -78,8 +81,11 @@ func findHeader(f *sparse.File) (current *header, at int64, err error) {
 		if err != nil {
 			return nil, 0, fault.In("VHDX header", err)
 		}
-		if current == nil || h.sequence > current.sequence {
-			current, at = h, off
+		switch {
+		case current == nil || h.sequence > current.sequence:
+			current, at, first = h, off, b
+		case h.sequence == current.sequence && !bytes.Equal(b, first):
+			return nil, 0, fault.In("VHDX header", fault.Corruptf(off+8, "both headers have the sequence number %d, and they differ: neither is current", h.sequence))
 		}
 	}
 	if current == nil {

@@ -115,6 +115,31 @@ func TestCurrentHeader(t *testing.T) {
 	}
 }
 
+// TestSameSequence has two sound headers with one number: they must be the same, as QEMU has it, too.
+func TestSameSequence(t *testing.T) {
+	oracle.Need(t, "qemu-img")
+	for name, c := range map[string]struct {
+		change func(b []byte)
+		says   string
+	}{
+		"same":   {func([]byte) {}, ""},
+		"differ": {func(b []byte) { b[20]++ }, "neither is current"},
+	} {
+		m := newImage(512)
+		copy(m.Pieces[pieceHeader2].Data, m.Pieces[pieceHeader1].Data)
+		c.change(m.Pieces[pieceHeader2].Data)
+		sealAll(m)
+		if _, _, err := oracle.Try("qemu-img", "info", "-f", "vhdx", m.Write(t, "x.vhdx")); (err == nil) != (c.says == "") {
+			t.Errorf("%s: qemu-img: %v", name, err)
+		}
+		if c.says != "" {
+			refused(t, name, m, fault.ErrCorrupt, c.says)
+		} else if _, err := vhdx.Open(m, m.Size); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(m *sparsetest.Image)
