@@ -282,30 +282,40 @@ func (b *Bake) verify(ctx context.Context, o *output) error {
 
 // Publish hashes the outputs, writes the manifest, and gives everything its final name.
 func (b *Bake) Publish(ctx context.Context) (*Result, error) {
+	if b.out.manifest == nil { // or only names are missing
+		if err := b.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	paths, err := b.out.publish()
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Files: paths, Manifest: b.out.manifest}, nil
+}
+
+// prepare makes all that lies beside the disks.
+func (b *Bake) prepare(ctx context.Context) error {
 	if !b.c.NoChecksums {
 		b.c.Progress.Stage("Checksums")
 		if err := b.out.hash(ctx, b.c.Progress); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	records, err := b.records()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	maps, err := b.blockMaps(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	records = append(records, maps...)
 	m := b.manifest()
 	for _, r := range records {
 		m.Records = append(m.Records, r.Name)
 	}
-	paths, err := b.out.publish(m, records)
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Files: paths, Manifest: m}, nil
+	return b.out.prepare(m, records)
 }
 
 // Close releases the medium and removes what was not published.

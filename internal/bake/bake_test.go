@@ -270,3 +270,44 @@ func TestExistingOutputIsKept(t *testing.T) {
 	c.Force = true
 	run(t, c, nil)
 }
+
+// TestPublishAgain has an earlier image of which one file cannot be replaced, as when a machine runs from it
+// on Windows: its manifest does not stay beside what it does not tell of. Publishing goes on
+// when the obstacle is gone, as with Packer's -on-error=ask.
+func TestPublishAgain(t *testing.T) {
+	c := config(t, layout.BIOS)
+	c.Formats = []bake.Format{bake.Raw, bake.QCOW2}
+	run(t, c, nil)
+	manifest, used := filepath.Join(c.OutputDir, "manifest.json"), filepath.Join(c.OutputDir, "disk.qcow2")
+	if err := os.Remove(used); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(used, "in use"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.Force, c.Seed = true, "another"
+	b := bake.New(c)
+	defer b.Close()
+	for _, stage := range []func(context.Context) error{b.OpenMedia, b.LoadTree, b.DecideRecovery, b.InstallBoot, b.Compact, b.Plan, b.Write, b.Verify} {
+		if err := stage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Publish(t.Context()); err == nil || !strings.Contains(err.Error(), "disk.qcow2") {
+		t.Errorf("a file that cannot be replaced: %v", err)
+	}
+	if _, err := os.Stat(manifest); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the earlier manifest: %v", err)
+	}
+	if err := os.RemoveAll(used); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Publish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Files) != 4 || r.Files[3] != manifest || r.Manifest.Files[1].Size == 0 {
+		t.Errorf("%q, %+v", r.Files, r.Manifest)
+	}
+	oracle.QemuImgCompare(t, r.Files[0], "raw", r.Files[1], "qcow2")
+}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
@@ -33,8 +34,11 @@ type outputs struct {
 	dir     string
 	madeDir bool
 	files   []*output
-	// pending are the paths that discard removes.
+	// pending are the paths that discard removes, in the order in which publish renames them.
 	pending []string
+	// manifest is what was written, from prepare on; published are the paths that have their names.
+	manifest  *Manifest
+	published []string
 }
 
 // output is one disk file.
@@ -207,45 +211,62 @@ func (o *output) hashTail(disk hash.Hash) error {
 	return nil
 }
 
-// publish flushes the files and renames them, the manifest last: where there is a manifest, all it
-// names is there and whole.
-func (o *outputs) publish(m *Manifest, records []evidence.Record) ([]string, error) {
+// prepare flushes and closes the files, and writes what lies beside them. It may be done again until it
+// has worked.
+func (o *outputs) prepare(m *Manifest, records []evidence.Record) error {
 	text, err := m.marshal()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, f := range o.files {
-		if err := errors.Join(f.file.Sync(), f.file.Close()); err != nil {
-			return nil, explainWrite(fault.In(f.name, err))
+		if err := f.file.Sync(); err != nil {
+			return explainWrite(fault.In(f.name, err))
 		}
-		f.file = nil
 	}
 	for _, r := range records {
 		if err := o.writeText(r.Name, r.Data); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := o.writeText(checksumsName, o.checksums(text, records)); err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.writeText(manifestName, text); err != nil {
-		return nil, err
+		return err
 	}
-	var paths []string
-	for _, partial := range o.pending {
-		final := strings.TrimSuffix(partial, partialSuffix)
-		if err := os.Rename(partial, final); err != nil {
+	o.manifest = m
+	for _, f := range o.files { // which Windows renames only then; it is all flushed
+		err = errors.Join(err, explainWrite(fault.In(f.name, f.file.Close())))
+		f.file = nil
+	}
+	return err
+}
+
+// publish gives the files their names, the manifest last: where there is a manifest, all it names is there
+// and whole. The manifest of an earlier image goes when the first of its files does. After an error,
+// such as of Windows about an earlier file that is in use, it goes on where it was.
+func (o *outputs) publish() ([]string, error) {
+	for len(o.pending) > 0 {
+		final := strings.TrimSuffix(o.pending[0], partialSuffix)
+		if err := os.Rename(o.pending[0], final); err != nil {
 			return nil, err
 		}
-		paths = append(paths, final)
+		o.published, o.pending = append(o.published, final), o.pending[1:]
+		if len(o.pending) == 0 {
+			break
+		}
+		if err := os.Remove(filepath.Join(o.dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	o.pending = nil
-	return paths, nil
+	return o.published, nil
 }
 
 func (o *outputs) writeText(name string, text []byte) error {
 	path := filepath.Join(o.dir, name+partialSuffix)
-	o.pending = append(o.pending, path)
+	if !slices.Contains(o.pending, path) {
+		o.pending = append(o.pending, path)
+	}
 	return explainWrite(os.WriteFile(path, text, 0o644))
 }
 
