@@ -3,6 +3,7 @@ package fat32
 import (
 	"io"
 	"io/fs"
+	"sort"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
@@ -20,6 +21,7 @@ type File struct {
 type run struct {
 	first uint32
 	count int64
+	start int64 // byte of the file
 }
 
 // Lookup finds the file or directory at a '/' path, whatever the case of its names; a nil File is a
@@ -51,7 +53,7 @@ func (f *File) chain(cluster uint32) error {
 		if n := len(f.runs); n > 0 && int64(cluster) == int64(f.runs[n-1].first)+f.runs[n-1].count {
 			f.runs[n-1].count++
 		} else {
-			f.runs = append(f.runs, run{cluster, 1})
+			f.runs = append(f.runs, run{cluster, 1, held})
 		}
 		var err error
 		if cluster, err = v.next(cluster); err != nil {
@@ -69,17 +71,20 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fs.ErrInvalid
 	}
-	done, start := 0, int64(0)
-	for _, r := range f.runs {
-		length := min(r.count*f.v.cluster, f.size-start)
-		if in := off + int64(done) - start; in >= 0 && in < length && done < len(p) {
-			n := int(min(int64(len(p)-done), length-in))
-			if err := f.v.readFull(p[done:done+n], f.v.data+(int64(r.first)-rootCluster)*f.v.cluster+in); err != nil {
-				return done, err
-			}
-			done += n
+	done := 0
+	// A file may have as many runs as clusters: the first one is searched for.
+	i := sort.Search(len(f.runs), func(i int) bool { return f.runs[i].start > off }) - 1
+	for ; i >= 0 && i < len(f.runs) && done < len(p); i++ {
+		r, in := &f.runs[i], off+int64(done)-f.runs[i].start
+		length := min(r.count*f.v.cluster, f.size-r.start)
+		if in >= length {
+			break
 		}
-		start += length
+		n := int(min(int64(len(p)-done), length-in))
+		if err := f.v.readFull(p[done:done+n], f.v.data+(int64(r.first)-rootCluster)*f.v.cluster+in); err != nil {
+			return done, err
+		}
+		done += n
 	}
 	if done < len(p) {
 		return done, io.EOF
