@@ -301,7 +301,7 @@ func other(at, first int64) string {
 // entryArray reads the entries that a header names.
 func (t *tableReader) entryArray(header []byte, headerAt, unit int64) ([]byte, error) {
 	count, stride := int64(le.Uint32(header[gptCountAt:])), int64(le.Uint32(header[gptEntrySizeAt:]))
-	if stride < gptEntrySize || stride%8 != 0 || stride*count > maxGPTArray {
+	if stride < gptEntrySize || stride%8 != 0 || count > maxGPTArray/stride {
 		return nil, fault.Corruptf(headerAt+gptCountAt, "%d entries of %d bytes", count, stride)
 	}
 	at, ok := bytesOf(le.Uint64(header[gptEntriesAt:]), unit)

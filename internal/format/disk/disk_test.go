@@ -18,7 +18,7 @@ var (
 	partID = guid.MustParse("ecd43012-88cf-4f80-a8de-8d3719d0653a")
 )
 
-func newDisk(t *testing.T, size int64) *os.File {
+func newDisk(t testing.TB, size int64) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "disk.img"))
 	if err != nil {
@@ -31,7 +31,7 @@ func newDisk(t *testing.T, size int64) *os.File {
 	return f
 }
 
-func gptDisk(t *testing.T, size int64) *os.File {
+func gptDisk(t testing.TB, size int64) *os.File {
 	t.Helper()
 	f := newDisk(t, size)
 	err := disk.WriteGPT(f, size, diskID, []disk.Partition{

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"slices"
@@ -132,6 +133,22 @@ func extendedLoop() []byte {
 	return b
 }
 
+// sealGPT gives the first copy of a GPT its checksums, as far as its numbers make sense.
+func sealGPT(b []byte) {
+	const at, size = 512, 92
+	if len(b) < at+size {
+		return
+	}
+	le, h := binary.LittleEndian, b[at:at+size]
+	from, length := le.Uint64(h[0x48:]), uint64(le.Uint32(h[0x50:]))*uint64(le.Uint32(h[0x54:]))
+	if from < uint64(len(b))/512 && length <= uint64(len(b))-from*512 {
+		le.PutUint32(h[0x58:], crc32.ChecksumIEEE(b[from*512:][:length]))
+	}
+	le.PutUint32(h[12:], size)
+	clear(h[0x10:0x14])
+	le.PutUint32(h[0x10:], crc32.ChecksumIEEE(h))
+}
+
 func TestReadCorrupt(t *testing.T) {
 	gpt := make([]byte, 1<<20)
 	if _, err := gptDisk(t, 1<<30).ReadAt(gpt, 0); err != nil {
@@ -142,11 +159,20 @@ func TestReadCorrupt(t *testing.T) {
 		b[off] ^= 1
 		return b
 	}
+	entries := func(count, size uint32) []byte {
+		b := bytes.Clone(gpt)
+		binary.LittleEndian.PutUint32(b[512+0x50:], count)
+		binary.LittleEndian.PutUint32(b[512+0x54:], size)
+		sealGPT(b)
+		return b
+	}
 	for name, c := range map[string]struct {
 		disk []byte
 		size int64
 		says string
 	}{
+		"GPT of 2 MiB":        {entries(1<<14, 128), 1 << 30, "16384 entries of 128 bytes"},
+		"GPT of 2^64 bytes":   {entries(1<<32-1, 1<<32-8), 1 << 30, "4294967295 entries of 4294967288 bytes"},
 		"nothing":             {nil, 0, "ends"},
 		"no signature":        {make([]byte, 4096), 4096, "55 AA"},
 		"partition beyond":    {mbrDisk(7, 2048, 1<<20), 64 << 10, "partition 1"},
@@ -166,32 +192,50 @@ func TestReadCorrupt(t *testing.T) {
 	}
 }
 
+// FuzzReadGPT is FuzzRead of GPTs whose checksums are right.
+func FuzzReadGPT(f *testing.F) {
+	gpt := make([]byte, 2048)
+	if _, err := gptDisk(f, 1<<30).ReadAt(gpt, 0); err != nil {
+		f.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(gpt[512+0x50:], 8)
+	f.Add(gpt)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sealGPT(b)
+		fuzzRead(t, b, 1<<30)
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(extendedLoop(), int64(64<<10))
 	f.Add(mbrDisk(7, 8, 8), int64(64<<10))
 	f.Add(mbrDisk(0xEE, 1, 127), int64(64<<10))
 	f.Fuzz(func(t *testing.T, b []byte, size int64) {
-		if size < 0 {
-			return
-		}
-		got, err := disk.Read(bytes.NewReader(b), size)
-		if _, describeErr := disk.Describe(bytes.NewReader(b), size); err == nil && describeErr != nil {
-			t.Errorf("%v", describeErr)
-		}
-		for i := range got {
-			_, _ = got[i].TypeName(), got[i].AttributeNames()
-		}
-		if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, io.EOF) {
-			t.Errorf("%v", err)
-		}
-		checked := disk.Check(bytes.NewReader(b), size)
-		if err != nil && len(checked.Problems) == 0 {
-			t.Errorf("Read: %v; Check finds nothing", err)
-		}
-		for _, p := range got {
-			if err == nil && (p.Offset <= 0 || p.Size <= 0 || p.Offset+p.Size > size) {
-				t.Errorf("%+v on a disk of %d bytes", p, size)
-			}
+		if size >= 0 {
+			fuzzRead(t, b, size)
 		}
 	})
+}
+
+// fuzzRead expects Read, Describe and Check to agree about the head of a disk.
+func fuzzRead(t *testing.T, b []byte, size int64) {
+	got, err := disk.Read(bytes.NewReader(b), size)
+	if _, describeErr := disk.Describe(bytes.NewReader(b), size); err == nil && describeErr != nil {
+		t.Errorf("%v", describeErr)
+	}
+	for i := range got {
+		_, _ = got[i].TypeName(), got[i].AttributeNames()
+	}
+	if err != nil && !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, io.EOF) {
+		t.Errorf("%v", err)
+	}
+	checked := disk.Check(bytes.NewReader(b), size)
+	if err != nil && len(checked.Problems) == 0 {
+		t.Errorf("Read: %v; Check finds nothing", err)
+	}
+	for _, p := range got {
+		if err == nil && (p.Offset <= 0 || p.Size <= 0 || p.Offset+p.Size > size) {
+			t.Errorf("%+v on a disk of %d bytes", p, size)
+		}
+	}
 }
