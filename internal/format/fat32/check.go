@@ -198,10 +198,11 @@ func (c *checker) copies() error {
 		length = int64(le.Uint32(b[0x24:]))
 	}
 	length *= v.sector
+	used := (v.clusters + 2) * v.entry // what is behind the last cluster's entry may be anything
 	// Bit 7 of BPB_ExtFlags says that only one FAT is kept.
 	if v.entry == 2 || b[0x28]&0x80 == 0 {
 		for i := range int64(b[0x10]) - 1 {
-			if err := c.compare(v.fat, v.fat+(i+1)*length, length); err != nil {
+			if err := c.compare(v.fat, v.fat+(i+1)*length, used); err != nil {
 				return err
 			}
 		}
