@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -12,10 +14,20 @@ import (
 
 // explainWrite adds to a full disk what to do about it.
 func explainWrite(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
+	if isFull(err) {
 		return fmt.Errorf("%w: the file system below output_directory is full; free some room or choose another output_directory", err)
 	}
 	return err
+}
+
+// isFull says whether there was no room, or no more for this user. Windows has error codes of its own:
+// ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL.
+func isFull(err error) bool {
+	codes := []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}
+	if runtime.GOOS == "windows" {
+		codes = append(codes, 39, 112)
+	}
+	return slices.ContainsFunc(codes, func(c syscall.Errno) bool { return errors.Is(err, c) })
 }
 
 // nameContent adds to an error about a content which file of the image it belongs to, and where in
