@@ -1,6 +1,8 @@
 package vhd_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -45,6 +47,33 @@ func TestQemuSeesTheSize(t *testing.T) {
 		}
 		if info.VirtualSize != size || info.Format != "vpc" {
 			t.Errorf("%d bytes: qemu-img sees %d (%s)", size, info.VirtualSize, info.Format)
+		}
+	}
+}
+
+// TestGeometry compares the geometry with that of QEMU's VHDs, in each branch of the calculation. Without
+// force_size QEMU makes a disk as large as its geometry, so that both calculate it from the same size.
+func TestGeometry(t *testing.T) {
+	oracle.Need(t, "qemu-img")
+	for _, size := range []string{"1M", "17M", "68M", "100M", "255M", "504M", "505M", "1000M", "2G", "4G", "8G", "31G", "32G", "127G"} {
+		path := filepath.Join(t.TempDir(), "x.vhd")
+		oracle.Run(t, "qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=dynamic", path, size)
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		theirs := make([]byte, vhd.FooterSize)
+		if _, err := f.ReadAt(theirs, 0); err != nil {
+			t.Fatal(err)
+		}
+		const geometry, end, currentSize = 56, 60, 48
+		ours, err := vhd.Footer{Size: int64(binary.BigEndian.Uint64(theirs[currentSize:]))}.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := ours[geometry:end], theirs[geometry:end]; !bytes.Equal(got, want) {
+			t.Errorf("%s: % x, QEMU has % x", size, got, want)
 		}
 	}
 }
