@@ -99,7 +99,7 @@ func (m *machine) write() {
 		args = append(args, "-c", fmt.Sprint(request, " ", off, " ", length))
 	}
 	if m.r.IntN(4) == 0 {
-		args = append(args, "-c", "abort")
+		args = append(args, "-c", "sigraise 9")
 	}
 	m.try("qemu-io", append(args, m.path)...)
 }
