@@ -137,3 +137,17 @@ func TestProblemsComeAllAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelLength counts a label as NTFS does: in UTF-16 units.
+func TestLabelLength(t *testing.T) {
+	for label, fits := range map[string]bool{
+		strings.Repeat("x", 32): true, strings.Repeat("ä", 32): true, strings.Repeat("💾", 16): true,
+		strings.Repeat("x", 33): false, strings.Repeat("💾", 17): false,
+	} {
+		c := config(t, layout.UEFI)
+		c.Label = label
+		if problems := c.Problems(); (len(problems) == 0) != fits {
+			t.Errorf("%q: %v", label, problems)
+		}
+	}
+}

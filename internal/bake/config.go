@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/qcow2"
 	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
@@ -164,7 +165,7 @@ func (c *Config) Problems() []error {
 	out = append(out, c.formatProblems()...)
 	out = append(out, c.recoveryProblems()...)
 	out = append(out, c.nativeProblems()...)
-	if len([]rune(c.Label)) > maxLabel {
+	if utf16le.Len(c.Label) > maxLabel {
 		add("label: %q is longer than NTFS's %d characters", c.Label, maxLabel)
 	}
 	for key := range c.Tags {

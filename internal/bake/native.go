@@ -13,6 +13,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/format/vhd"
@@ -135,7 +136,7 @@ func (c *Config) nativeProblems() (out []error) {
 	if !slices.Contains([]Hypervisor{HypervisorAuto, HypervisorOn, HypervisorOff}, n.Hypervisor) {
 		add("hypervisor: %q is not one of %q", n.Hypervisor, []Hypervisor{HypervisorOn, HypervisorOff})
 	}
-	if len([]rune(n.Label)) > maxLabel {
+	if utf16le.Len(n.Label) > maxLabel {
 		add("usb_label: %q is longer than NTFS's %d characters", n.Label, maxLabel)
 	}
 	if c.BootDevices == Locate && c.Firmware != layout.BIOS {
