@@ -13,9 +13,11 @@ type claim struct{ start, length, by int64 }
 // Claim takes a range of length bytes that its own place accounts for.
 func (c *Claims) Claim(start, length int64) { c.ClaimFor(start, length, start) }
 
-// ClaimFor takes a range for what lies at by, such as an entry of a table.
+// ClaimFor takes a range for what lies at by, such as an entry of a table. An empty one is nowhere.
 func (c *Claims) ClaimFor(start, length, by int64) {
-	c.list = append(c.list, claim{start, length, by})
+	if length > 0 {
+		c.list = append(c.list, claim{start, length, by})
+	}
 }
 
 // Overlap returns who took a range that was taken already, in the order of the file.

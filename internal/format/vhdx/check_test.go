@@ -17,6 +17,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"sound":             {func(*sparsetest.Image) {}, ""},
 		"no log":            {func(m *sparsetest.Image) { le.PutUint32(m.Pieces[pieceHeader1].Data[68:], 0) }, ""},
+		"nothing of a log":  {func(m *sparsetest.Image) { clear(m.Pieces[pieceHeader1].Data[68:80]) }, ""},
 		"log's place":       {func(m *sparsetest.Image) { le.PutUint64(m.Pieces[pieceHeader1].Data[72:], 512) }, "the log, 1048576 bytes at 0x200, is not in whole MiB"},
 		"log far away":      {func(m *sparsetest.Image) { le.PutUint64(m.Pieces[pieceHeader1].Data[72:], 64*mib) }, "past the end"},
 		"over the log":      {func(m *sparsetest.Image) { block(m, logAt) }, "where another one does, or a table"},
