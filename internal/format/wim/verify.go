@@ -20,8 +20,8 @@ import (
 const maxIntegrity = 1 << 30
 
 // verifyBytes bounds the buffers of Verify where chunks are larger than batchSize: with the 64 MiB of the
-// largest, four are read at once, and each takes up to as much again for what is stored of it.
-const verifyBytes = 256 << 20
+// largest, two are read at once, and each takes up to as much again for what is stored of it.
+const verifyBytes = 128 << 20
 
 // Verify reads the whole file: it checks the integrity table, if there is one, and then the SHA-1 of
 // every metadata resource and blob, each in the order in which they lie in the file, on all cores.
