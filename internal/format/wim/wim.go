@@ -43,6 +43,18 @@ type File struct {
 	byHash   blobIndex
 }
 
+// Recognize says whether r begins as a WIM does, be it one that is read or a pipable one.
+func Recognize(r io.ReaderAt) (bool, error) {
+	b := make([]byte, len(magic))
+	if n, err := r.ReadAt(b, 0); n < len(b) {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return false, err
+	}
+	return string(b) == magic || string(b) == magicPipable, nil
+}
+
 // NewFile opens a WIM of size bytes in r, which may be a part of something else, such as a file of an
 // ISO. Errors call it name. r must stay usable as long as the File and its Blobs are. A split WIM is
 // an error of class fault.ErrUnsupported: see NewSplit.
