@@ -19,10 +19,6 @@ import (
 // maxIntegrity bounds the integrity table: at the usual 10 MiB for an entry, a file of 500 TB.
 const maxIntegrity = 1 << 30
 
-// verifyBytes bounds the buffers of Verify where chunks are larger than batchSize: with the 64 MiB of the
-// largest, two are read at once, and each takes up to as much again for what is stored of it.
-const verifyBytes = 128 << 20
-
 // Verify reads the whole file: it checks the integrity table, if there is one, and then the SHA-1 of
 // every metadata resource and blob, each in the order in which they lie in the file, on all cores.
 // progress, which may be nil, is told how many of how many bytes are done; it is called by one goroutine
@@ -73,7 +69,8 @@ type piece struct {
 // whole says that no blob is in other pieces too.
 func (p *piece) whole() bool { return p.off == 0 && p.n >= p.blobs[0].res.size }
 
-// step is how much of a long blob a piece has: whole chunks, so that each is decoded once.
+// step is how much of a long blob a piece has: whole chunks, so that each is decoded once. It is not more than
+// largeChunk.
 func (b *Blob) step() int64 {
 	if b.res.solid != nil {
 		return batchSize // what a piece leaves of a chunk stays in the cache for the next
@@ -106,17 +103,14 @@ func pieces(blobs []*Blob) iter.Seq[*piece] {
 // checkBlobs compares the hash of each blob. Workers decode pieces, and hash what is whole; the hash of a
 // long blob is computed as its pieces come in their order again.
 func checkBlobs(blobs []*Blob, m *meter) error {
-	workers, largest := runtime.GOMAXPROCS(0), int64(batchSize)
-	for _, b := range blobs {
-		largest = max(largest, min(b.step(), b.res.size))
-	}
-	depth := min(2*workers+2, int(verifyBytes/largest))
+	workers := runtime.GOMAXPROCS(0)
+	depth := 2*workers + 2
 	free := make(chan []byte, depth)
 	for range depth {
 		free <- nil
 	}
 	var long tree.Checker
-	return ordered.Run(m.ctx, min(workers, depth), depth, pieces(blobs),
+	return ordered.Run(m.ctx, workers, depth, pieces(blobs),
 		func(p *piece) error {
 			p.buf = <-free // there are as many as pieces on their way
 			if int64(len(p.buf)) < p.n {

@@ -151,6 +151,36 @@ func TestVerifyDecodesOnce(t *testing.T) {
 	}
 }
 
+// TestLargeChunksOverlap has many entries for one resource with large chunks: each would have a table.
+func TestLargeChunksOverlap(t *testing.T) {
+	oracle.Need(t, wimlib)
+	plain := writeTemp(t, WriteOptions{}, ImageSource{longTree(t), Image{Name: "x"}})
+	b, err := os.ReadFile(export(t, plain, "--compress=LZMS:20", "--chunk-size=4194304"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h header
+	h.unmarshal((*[headerSize]byte)(b))
+	table := bytes.Clone(b[h.Table.Offset:][:h.Table.Size])
+	for at := 0; ; at += blobEntrySize {
+		var e blobEntry
+		if e.unmarshal(table[at:]); e.Resource.Size < 5<<20 {
+			continue
+		}
+		for i := range 200 {
+			e.Hash[0], e.Hash[1] = byte(i), 1
+			table = e.append(table)
+		}
+		break
+	}
+	h.Table.Offset, h.Table.Stored, h.Table.Size = uint64(len(b)), uint64(len(table)), uint64(len(table))
+	copy(b, h.marshal())
+	b = append(b, table...)
+	if _, err := NewFile(bytes.NewReader(b), int64(len(b)), "x.wim"); !errors.Is(err, fault.ErrCorrupt) || !strings.Contains(err.Error(), "more bytes than the file") {
+		t.Error(err)
+	}
+}
+
 // export has wimlib compress image 1 of a WIM.
 func export(t testing.TB, wim string, args ...string) string {
 	t.Helper()
@@ -159,17 +189,18 @@ func export(t testing.TB, wim string, args ...string) string {
 	return path
 }
 
-// chunkStarts are where the chunks of solid resources, or else of blobs of several chunks, begin.
+// chunkStarts are where the chunks of solid resources, and of blobs of several chunks, begin.
 func chunkStarts(t testing.TB, f *File) (all []int64) {
 	t.Helper()
+	var last *solid
 	for _, b := range f.inOrder() {
-		if s := b.res.solid; s != nil {
+		if s := b.res.solid; s != nil && s != last {
+			last = s
 			for i := range s.ends {
 				all = append(all, s.start(int64(i)))
 			}
-			return all
 		}
-		if b.res.chunk == 0 || b.res.chunks() < 2 {
+		if b.res.solid != nil || b.res.chunk == 0 || b.res.chunks() < 2 {
 			continue
 		}
 		w, err := newWorker(b.res.format, b.res.chunk)

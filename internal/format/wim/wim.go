@@ -32,6 +32,7 @@ type File struct {
 	format Format
 	// plain and packed are how resources lie in the file.
 	plain, packed storage
+	room          int64 // what resources with large chunks may still take: see newShared
 
 	// parts are the files of a split WIM, this one first; of the others only what is above is filled.
 	parts   []*File
@@ -69,6 +70,7 @@ func (f *File) open(base int64, cache *chunkCache) error {
 		return err
 	}
 	f.setStorage()
+	f.room = f.size
 	for _, s := range []*storage{&f.plain, &f.packed} {
 		s.base, s.cache = base, cache
 	}
