@@ -54,6 +54,7 @@ func TestMistakes(t *testing.T) {
 		"no good checksum":       {urls(url, "xyz"), []string{"iso_checksum: "}},
 		"short checksum":         {urls(url, "sha256:0g"), []string{"iso_checksum: "}},
 		"unreadable URL":         {urls("https://user:se/cret@example.com/x.iso", emptySum), []string{`iso_url: "https://..." is not a URL`}},
+		"a folder of an archive": {urls("https://user:secret@example.com/iso//x.iso?a=//b", emptySum), []string{`iso_url: "https://example.com/iso//x.iso" has // in its path`}},
 		"both URLs":              {both, []string{"iso_urls: is given together with iso_url"}},
 		"the other checksum":     {checked, []string{"media_checksum: goes with media"}},
 		"all at once": {Config{Media: "x", MediaChecksum: "y", ISOConfig: commonsteps.ISOConfig{ISOUrls: []string{url, "https://a:b:c/"}}},
@@ -87,6 +88,12 @@ func TestPrepareTwice(t *testing.T) {
 	}
 	if len(c.Steps(nil)) != 1 {
 		t.Error("no step to download")
+	}
+	for _, u := range []string{"file:///srv//x.iso", "/srv//x.iso", "s3::https://h/x.iso", "https://h/x.iso?next=https://h//y"} {
+		other := urls(u, emptySum)
+		if _, mistakes := prepare(&other); len(mistakes) > 0 {
+			t.Errorf("%s: %q", u, mistakes)
+		}
 	}
 	local := Config{Media: "x.iso", Image: "2", MediaChecksum: "SHA256:" + strings.ToUpper(emptySum)}
 	b, mistakes := prepare(&local)

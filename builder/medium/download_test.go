@@ -166,6 +166,10 @@ func TestDownloadFails(t *testing.T) {
 		{"http://me:hunter2@127.0.0.1:1/ws.iso" + query, "refused"},
 		{"/nowhere/ws.iso", "/nowhere/ws.iso"},
 		{"gopher://me:hunter2@h/ws.iso" + query, "gopher://h/ws.iso"},
+		// Addresses without a scheme: the SDK sorts and rewrites the query.
+		{"bucket.s3.invalid/ws.iso?region=x&aws_access_key_secret=s3cret/x", "bucket.s3.invalid/ws.iso"},
+		{"me:hunter2@h.invalid/ws.iso", "h.invalid/ws.iso"},
+		{"http:/me:hunter2@h.invalid/ws.iso", "no Host in request URL"},
 	} {
 		cache(t)
 		c := urls(test.url, hexSum([]byte("medium")))

@@ -98,6 +98,9 @@ func (c *Config) prepareDownload(ctx *interpolate.Context, urls []string) (warni
 	}
 	readable := true
 	for _, u := range urls {
+		if subfolder(u) {
+			c.problem("%s: %q has // in its path, behind which go-getter looks for a folder of an archive; write / instead", c.field(), redact.URL(u))
+		}
 		if !isReadable(u) {
 			readable = false
 			c.problem("%s: %q is not a URL that can be read; what is special in it, such as / or @ in a password, is written with %% and two hexadecimal digits", c.field(), redact.URL(u))
@@ -138,6 +141,14 @@ func isReadable(s string) bool {
 	}
 	_, err := url.Parse(s)
 	return err == nil
+}
+
+// subfolder says whether go-getter would take what it downloads for an archive, and what is behind a // of the
+// path for a folder in it. A file is then left nowhere. Paths of this machine are cleaned before.
+func subfolder(s string) bool {
+	scheme, rest, ok := strings.Cut(s, "://")
+	path, _, _ := strings.Cut(rest, "?")
+	return ok && !strings.EqualFold(scheme, "file") && strings.Contains(path, "//")
 }
 
 // secrets are the texts that may hold credentials.

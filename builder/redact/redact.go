@@ -36,13 +36,22 @@ func URL(s string) string {
 // inText is a URL in a text: up to a space, a quote, or what else cannot stand in one.
 var inText = regexp.MustCompile("[A-Za-z][A-Za-z0-9+.-]*://[^\\s\"'<>`]+")
 
-// Text returns a text with all its URLs as URL has them. Known are URLs that may be in it and hold
-// characters that end one elsewhere, such as spaces.
+// The same without a scheme, as go-getter takes addresses of buckets, and as URLs are mistyped: a path with a
+// query, which may be written in another way than the user did, and a user with a password.
+var (
+	query = regexp.MustCompile("([^\\s\"'<>`?]*/[^\\s\"'<>`?]*)\\?[^\\s\"'<>`]*=[^\\s\"'<>`]*")
+	user  = regexp.MustCompile("[^\\s\"'<>`/\\\\@:]+:[^\\s\"'<>`/\\\\@]+@")
+)
+
+// Text returns a text with all its URLs as URL has them, and without what looks like the credentials of one that
+// has no scheme. Known are URLs that may be in it and hold characters that end one elsewhere, such as spaces.
 func Text(s string, known ...string) string {
 	for _, k := range known {
 		s = strings.ReplaceAll(s, k, bare(k))
 	}
-	return inText.ReplaceAllStringFunc(s, URL)
+	s = inText.ReplaceAllStringFunc(s, URL)
+	s = query.ReplaceAllString(s, "$1")
+	return user.ReplaceAllString(s, "")
 }
 
 // bare is URL for what may also be an address without a scheme, as go-getter takes it.

@@ -38,6 +38,10 @@ func TestText(t *testing.T) {
 		"'https://h/a?b=secret' => /cache/x.iso":               "'https://h/a' => /cache/x.iso",
 		"Trying " + known + ", once":                           "Trying https://h/a b.iso, once",
 		"no URL here: a?b=c, user@host":                        "no URL here: a?b=c, user@host",
+		"lock: b.s3.amazonaws.com/k?a=1&key=secret%2Fx (/c/l)": "lock: b.s3.amazonaws.com/k (/c/l)",
+		"'me:secret@host/ws.iso?checksum=sha256%3A00'":         "'host/ws.iso'",
+		`Get "http:/me:secret@host/ws.iso": no Host`:           `Get "http:/host/ws.iso": no Host`,
+		`12:30:59 C:\Users\me@corp\ws.iso`:                     `12:30:59 C:\Users\me@corp\ws.iso`,
 		"Trying bucket.s3.amazonaws.com/k?secret=secret once.": "Trying bucket.s3.amazonaws.com/k once.",
 	} {
 		if got := Text(in, known, "bucket.s3.amazonaws.com/k?secret=secret"); got != want {

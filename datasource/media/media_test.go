@@ -113,6 +113,22 @@ func TestOutputSpec(t *testing.T) {
 	}
 }
 
+// A WIM without images has an empty list of them, which a for expression takes, and not null.
+func TestNoImages(t *testing.T) {
+	const wimlib = "wimlib-imagex"
+	oracle.Need(t, wimlib)
+	path := filepath.Join(t.TempDir(), "x.wim")
+	oracle.Run(t, wimlib, "capture", t.TempDir(), path, "x")
+	oracle.Run(t, wimlib, "delete", path, "1")
+	v, err := execute(t, map[string]any{"media": path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if images := v.GetAttr("images"); images.IsNull() || images.LengthInt() != 0 {
+		t.Errorf("%#v", images)
+	}
+}
+
 func TestUnknownImage(t *testing.T) {
 	_, err := execute(t, map[string]any{"media": standIn(t, standin.Options{}), "image": "Home"})
 	if err == nil || !strings.Contains(err.Error(), `"Home"; it holds: 1 `) {

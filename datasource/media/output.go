@@ -72,7 +72,7 @@ type Image struct {
 }
 
 func output(c *catalog.Catalog) DatasourceOutput {
-	out := DatasourceOutput{Kind: c.Kind, Size: c.Size, SHA256: c.SHA256}
+	out := DatasourceOutput{Kind: c.Kind, Size: c.Size, SHA256: c.SHA256, Images: []Image{}} // none is no null
 	for n := range c.Images {
 		out.Images = append(out.Images, image(&c.Images[n]))
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
-	"github.com/winbake/packer-plugin-winbake/internal/bake/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
+	"github.com/winbake/packer-plugin-winbake/internal/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 

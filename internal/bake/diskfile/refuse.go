@@ -13,7 +13,9 @@ var otherFormats = []struct {
 	disk        bool // of a format that qemu-img reads
 }{
 	{0, "MSWIM\x00\x00\x00", "a WIM", false},
+	{0, "WLPWM\x00\x00\x00", "a pipable WIM", false},
 	{0x8001, "CD001", "an ISO image", false},
+	{0x8001, "BEA01", "a UDF image", false},
 	{0, "KDMV", "a VMDK", true},
 	{0x40, "\x7F\x10\xDA\xBE", "a VDI", true},
 }

@@ -7,7 +7,7 @@ import (
 	"iter"
 	"runtime"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/ordered"
+	"github.com/winbake/packer-plugin-winbake/internal/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/diskfile"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/wim"
 )
 
 // kind is what a file holds.
@@ -29,7 +30,6 @@ type mark struct {
 }
 
 var (
-	markWIM  = mark{at: 0, magic: "MSWIM\x00\x00\x00"}
 	markNTFS = mark{at: 3, magic: "NTFS    "}
 	markBoot = mark{at: 510, magic: "\x55\xAA"}
 
@@ -55,7 +55,7 @@ func (m mark) in(r io.ReaderAt) (bool, error) {
 // detect says what a file of size bytes is, by its content, and returns the disk or volume in it, if
 // that is what it is. What cannot be baked is an error that says what to do.
 func detect(r io.ReaderAt, size int64, path string) (kind, *io.SectionReader, error) {
-	isWIM, err := markWIM.in(r)
+	isWIM, err := wim.Recognize(r)
 	if err != nil {
 		return kindUnknown, nil, fault.In(path, err)
 	}

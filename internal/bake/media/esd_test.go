@@ -177,6 +177,16 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestPipable gives a pipable WIM, which only wimlib makes: it is refused as that, not as damaged.
+func TestPipable(t *testing.T) {
+	asWIM, _, _ := mediaFolders(t)
+	path := filepath.Join(t.TempDir(), "x.wim")
+	oracle.Run(t, wimlib, "export", filepath.Join(asWIM, "sources", "install.wim"), "1", path, "--pipable")
+	if _, err := media.Open(path); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "pipable WIM; convert it with") {
+		t.Error(err)
+	}
+}
+
 // TestBakeESD bakes the same image from a WIM, an ESD and a split WIM: the Windows volumes are the same.
 func TestBakeESD(t *testing.T) {
 	asWIM, asESD, asSWM := mediaFolders(t)

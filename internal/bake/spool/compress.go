@@ -7,9 +7,9 @@ import (
 	"iter"
 	"runtime"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof/chunk"
+	"github.com/winbake/packer-plugin-winbake/internal/ordered"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
 

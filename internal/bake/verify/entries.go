@@ -342,7 +342,7 @@ func (e *entries) ramdisk(o *bcd.Object) {
 			continue
 		}
 		if v != nil {
-			e.starts(o, v, d.Path, wimMagic)
+			e.starts(o, v, d.Path, []byte("MSWIM\x00\x00\x00"))
 		}
 		e.options(o, d.Options)
 	}

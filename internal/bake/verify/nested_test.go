@@ -114,6 +114,13 @@ func TestWIM(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, run(t, path, verify.Options{}), "wim")
+	copy(b, "WLPWM")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f := run(t, path, verify.Options{}); f.Verdict != verify.Unreadable || len(f.Findings) > 0 || !strings.Contains(f.Error, "a pipable WIM") {
+		t.Errorf("a pipable WIM: %s, %s, %v", f.Verdict, f.Error, f.Findings)
+	}
 }
 
 // FuzzDisk flips any byte of the first MiB: nothing panics, and no verdict is missing.

@@ -7,7 +7,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -71,7 +70,7 @@ func verifyPath(ctx context.Context, path string, o Options) *File {
 		return f.fail(err)
 	}
 	defer file.Close()
-	if isWIM(file) {
+	if is, _ := wim.Recognize(file); is {
 		return verifyWIM(ctx, path, f)
 	}
 	if err := diskfile.Refuse(file, path, instead); err != nil {
@@ -111,14 +110,6 @@ func Disk(r io.ReaderAt, size int64, name string) *File {
 // instead is what to do with a file that holds no disk.
 const instead = "verify a disk that was made from it, or its sources/install.wim"
 
-var wimMagic = []byte("MSWIM\x00\x00\x00")
-
-func isWIM(r io.ReaderAt) bool {
-	b := make([]byte, len(wimMagic))
-	n, _ := r.ReadAt(b, 0)
-	return n == len(b) && bytes.Equal(b, wimMagic)
-}
-
 // verifyWIM reads all of a WIM: .wim, .esd or the first part of a set of .swm.
 func verifyWIM(ctx context.Context, path string, f *File) *File {
 	f.Format = "WIM"
@@ -128,8 +119,12 @@ func verifyWIM(ctx context.Context, path string, f *File) *File {
 		err = w.Verify(ctx, nil)
 		err = errors.Join(err, w.Close())
 	}
-	c.found("wim", "", err)
-	c.checked("WIM")
+	if errors.Is(err, fault.ErrUnsupported) || errors.Is(err, fault.ErrInvalid) { // not damaged: pipable, or a part is missing
+		c.errs = append(c.errs, err)
+	} else {
+		c.found("wim", "", err)
+		c.checked("WIM")
+	}
 	c.conclude()
 	return f
 }

@@ -223,6 +223,63 @@ func TestOverlappingLists(t *testing.T) {
 	}
 }
 
+// TestOverlappingStreams gives many files stream entries that overlap: each file lies in the padding of an
+// entry of the one before, so that all of them together would have the square of the metadata's streams.
+func TestOverlappingStreams(t *testing.T) {
+	const count, lenS, lenEntry = 400, 40, 2*lenD + 40
+	b := le.AppendUint64(nil, 8)
+	b = (&dentry{Length: 104, Attributes: tree.AttrDirectory, Security: noSecurity, Subdir: 8 + 104 + 8}).append(b)
+	b = append(pad8(b), make([]byte, 8)...)
+	files := uint64(len(b) + count*lenD + 8)
+	for i := range count { // directories with a file each
+		d := dentry{Length: lenD, Security: noSecurity, NameLen: 2, Attributes: tree.AttrDirectory, Subdir: files + uint64(i*lenEntry)}
+		b = pad8(append(d.append(b), byte('a'+i%26), byte(1+i/26), 0, 0))
+	}
+	b = append(b, make([]byte, 8)...)
+	for i := range count { // a file, and the entry of the file before that holds the next one
+		d := dentry{Length: lenD, Security: noSecurity, NameLen: 2, Streams: uint16(count - i)}
+		b = pad8(append(d.append(b), 'f', 0, 0, 0))
+		s := streamEntry{Length: lenEntry, NameLen: 2}
+		b = append(s.append(b), byte('a'+i%26), byte(1+i/26))
+		b = append(b, make([]byte, lenEntry-lenD-lenS)...)
+	}
+	b = append(b, make([]byte, 2*lenEntry)...)
+	good := smallFile(t)
+	f, err := NewFile(bytes.NewReader(good), int64(len(good)), "x.wim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.parseMetadata(b); !errors.Is(err, fault.ErrCorrupt) || !strings.Contains(err.Error(), "overlap") {
+		t.Error(err)
+	}
+}
+
+// TestManyReparsePoints gives thousands of names one reparse blob: little in the file, much in memory.
+func TestManyReparsePoints(t *testing.T) {
+	b := &builder{t: t, tree: tree.New(sampleTime)}
+	data := bytes.Repeat([]byte{1}, 16000)
+	for i := range maxReparseTotal/len(data) + 1 {
+		n := b.tree.NewFile(nil)
+		n.Attributes |= tree.AttrReparsePoint
+		n.Ensure().Reparse = &tree.Reparse{Tag: 0xA000000C, Data: data}
+		if _, err := b.tree.Link(b.tree.Root, fmt.Sprint(i), "", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := mustOpen(t, writeTemp(t, WriteOptions{}, ImageSource{b.tree, Image{}}))
+	if _, err := f.Tree(1); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "reparse points hold more") {
+		t.Error(err)
+	}
+}
+
+// TestManyDescribedImages has XML data whose images would take a hundred times its size in memory.
+func TestManyDescribedImages(t *testing.T) {
+	many := utf16From([]byte("<WIM>" + strings.Repeat("<IMAGE/>", maxImages+1) + "</WIM>"))
+	if _, err := parseXML(many); err == nil || !strings.Contains(err.Error(), "65536 images are described") {
+		t.Error(err)
+	}
+}
+
 // TestDeepDirectories nests directories as deep as Windows can follow them, and one deeper.
 func TestDeepDirectories(t *testing.T) {
 	for _, c := range []struct {

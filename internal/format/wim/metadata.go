@@ -68,7 +68,8 @@ type parser struct {
 	links   map[linkKey]*tree.Node
 	visited map[uint64]bool // lists of children, by offset
 	todo    []list
-	left    int      // how many more dentries the metadata can hold if no two of them overlap
+	left    uint64   // how many more bytes dentries and stream entries can have if no two of them overlap
+	reparse int64    // bytes of reparse data so far
 	entry   entry    // the one that was read last
 	streams []stream // those of entry
 }
@@ -90,7 +91,7 @@ type list struct {
 func (f *File) parseMetadata(buf []byte) (*tree.Tree, error) {
 	p := &parser{
 		file: f, buf: buf, tree: tree.New(0), links: map[linkKey]*tree.Node{},
-		visited: map[uint64]bool{}, left: len(buf) / dentrySize,
+		visited: map[uint64]bool{}, left: uint64(len(buf)),
 	}
 	root, err := p.readSecurity()
 	if err != nil {
@@ -267,9 +268,6 @@ func (p *parser) readEntry(offset uint64) (*entry, uint64, error) {
 	if length > uint64(len(b)) || align8(length) > uint64(len(b)) || length < dentrySize {
 		return nil, 0, fault.Corruptf(int64(offset), "directory entry of %d bytes, %d are left", length, len(b))
 	}
-	if p.left--; p.left < 0 {
-		return nil, 0, fault.Corruptf(int64(offset), "directory entries overlap")
-	}
 	length = align8(length)
 	e := &p.entry
 	e.unmarshal(b)
@@ -277,7 +275,14 @@ func (p *parser) readEntry(offset uint64) (*entry, uint64, error) {
 		return nil, 0, err
 	}
 	streams, err := p.readStreams(e, offset+length)
-	return e, offset + length + streams, err
+	if err != nil {
+		return nil, 0, err
+	}
+	if length+streams > p.left {
+		return nil, 0, fault.Corruptf(int64(offset), "directory entries overlap")
+	}
+	p.left -= length + streams
+	return e, offset + length + streams, nil
 }
 
 // split finds the names and the tagged items in the dentry's bytes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
@@ -71,7 +72,34 @@ func (f *File) newResource(h resourceHeader) (resource, error) {
 	if n == 0 || n > r.stored || r.tableSize()+n > r.stored {
 		return r, fault.Corruptf(fault.NoOffset, "%d stored bytes cannot hold %d chunks of %v", r.stored, n, r.format)
 	}
+	if r.chunk > largeChunk && r.size > largeChunk {
+		return f.newShared(r)
+	}
 	return r, nil
+}
+
+// largeChunk is the largest chunk that whoever reads a part of it decodes for himself: that of LZX. Larger ones,
+// which LZMS can have, are decoded once for all readers, as those of solid resources are.
+const largeChunk = 2 << 20
+
+// newShared makes a resource with large chunks a blob in a solid one that holds nothing else.
+func (f *File) newShared(r resource) (resource, error) {
+	if f.room -= r.stored; f.room < 0 { // many entries for one place must not make as many tables
+		return r, fault.Corruptf(fault.NoOffset, "the resources have more bytes than the file")
+	}
+	w, err := newWorker(r.format, r.chunk)
+	if err != nil {
+		return r, err
+	}
+	defer w.release()
+	if err := w.fetchEnds(&r, 0, r.chunks()); err != nil {
+		return r, err
+	}
+	s := &solid{file: r, first: r.offset + r.tableSize(), ends: slices.Clone(w.ends[1:]), size: r.size}
+	s.blobs = *r.storage
+	s.blobs.solid = s
+	s.blobs.cache.fit(r.chunk)
+	return resource{storage: &s.blobs, size: r.size}, nil
 }
 
 // position orders resources as they lie in the file, in all its parts.
@@ -159,8 +187,8 @@ func (w *worker) expand(r *resource, i int64, src, p []byte, off int64) (int, er
 	case skip == 0 && int64(len(p)) >= size:
 		return int(size), w.decoder.Decode(p[:size], src)
 	}
-	if int64(len(w.plain)) < r.chunk {
-		w.plain = make([]byte, r.chunk)
+	if int64(len(w.plain)) < size {
+		w.plain = make([]byte, size)
 	}
 	err := w.decoder.Decode(w.plain[:size], src)
 	return copy(p, w.plain[skip:size]), err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -43,6 +44,7 @@ type solid struct {
 	first int64   // where its chunks begin in the file
 	ends  []int64 // where each chunk ends, from there on
 	size  int64   // uncompressed bytes
+	from  int64   // where they begin among those of its run
 	keeper
 }
 
@@ -101,6 +103,9 @@ func (f *File) solidRun(table []byte, room *solidRoom) ([]*solid, error) {
 		room.bytes -= e.Resource.Stored
 		room.chunks -= int64(len(s.ends))
 		f.plain.cache.fit(s.blobs.chunk)
+		if n := len(run); n > 0 {
+			s.from = run[n-1].from + run[n-1].size // no overflow: maxSolidChunks bounds all sizes together
+		}
 		run = append(run, s)
 	}
 	return run, nil
@@ -121,16 +126,15 @@ func (f *File) addSolid(part *File, e *blobEntry, run []*solid) error {
 		return nil
 	}
 	off, size := e.Resource.Offset, e.Resource.Stored
-	for _, s := range run {
-		if off < uint64(s.size) {
-			if size > uint64(s.size)-off {
-				break
-			}
-			f.add(resource{storage: &s.blobs, offset: int64(off), size: int64(size)}, e)
-			s.expect(int64(off), int64(size))
+	i := sort.Search(len(run), func(i int) bool { return off < uint64(run[i].from+run[i].size) })
+	if i < len(run) {
+		s := run[i]
+		at := off - uint64(s.from)
+		if size <= uint64(s.size)-at {
+			f.add(resource{storage: &s.blobs, offset: int64(at), size: int64(size)}, e)
+			s.expect(int64(at), int64(size))
 			return nil
 		}
-		off -= uint64(s.size)
 	}
 	return fault.Corruptf(fault.NoOffset, "%d bytes at %d are in none of its %d solid resources", size, e.Resource.Offset, len(run))
 }

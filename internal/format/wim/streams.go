@@ -13,6 +13,11 @@ import (
 // maxReparse is the most data a reparse point can hold: 16 KiB less the header ([MS-FSCC] 2.1.2.1).
 const maxReparse = 16<<10 - 8
 
+// maxReparseTotal is the most that the reparse points of an image may hold, as all of it stays in memory,
+// while names that share one content cost next to nothing in the file. It is enough for 100,000
+// deduplicated files.
+const maxReparseTotal = 64 << 20
+
 // kind says what a stream is.
 type kind uint8
 
@@ -127,7 +132,7 @@ func (p *parser) fillStream(n *tree.Node, s *stream) error {
 	case s.kind == namedData:
 		return addNamed(n, s.name, data)
 	case s.kind == reparseData:
-		n.Extra.Reparse.Data, err = readReparse(data)
+		n.Extra.Reparse.Data, err = p.readReparse(data)
 		return err
 	case n.IsDir() && data != nil:
 		return fault.Corruptf(fault.NoOffset, "a directory with an unnamed data stream")
@@ -153,7 +158,10 @@ func checkStreamName(name string) error {
 	return nil
 }
 
-func readReparse(data tree.Content) ([]byte, error) {
+func (p *parser) readReparse(data tree.Content) ([]byte, error) {
+	if p.reparse += tree.SizeOf(data); p.reparse > maxReparseTotal {
+		return nil, fault.Unsupportedf(fault.NoOffset, "the image's reparse points hold more than %d bytes", maxReparseTotal)
+	}
 	b, err := tree.ReadAll(data, maxReparse)
 	if err != nil {
 		return nil, at(fault.NoOffset, "reparse point", err)

@@ -32,6 +32,7 @@ type File struct {
 	format Format
 	// plain and packed are how resources lie in the file.
 	plain, packed storage
+	room          int64 // what resources with large chunks may still take: see newShared
 
 	// parts are the files of a split WIM, this one first; of the others only what is above is filled.
 	parts   []*File
@@ -41,6 +42,18 @@ type File struct {
 	metadata []Blob // one per image
 	blobs    []Blob // in the order of the blob tables
 	byHash   blobIndex
+}
+
+// Recognize says whether r begins as a WIM does, be it one that is read or a pipable one.
+func Recognize(r io.ReaderAt) (bool, error) {
+	b := make([]byte, len(magic))
+	if n, err := r.ReadAt(b, 0); n < len(b) {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return false, err
+	}
+	return string(b) == magic || string(b) == magicPipable, nil
 }
 
 // NewFile opens a WIM of size bytes in r, which may be a part of something else, such as a file of an
@@ -57,6 +70,7 @@ func (f *File) open(base int64, cache *chunkCache) error {
 		return err
 	}
 	f.setStorage()
+	f.room = f.size
 	for _, s := range []*storage{&f.plain, &f.packed} {
 		s.base, s.cache = base, cache
 	}

@@ -180,7 +180,11 @@ func (f *File) readXML() error {
 
 func parseXML(b []byte) (*xmlWIM, error) {
 	var doc xmlWIM
-	d := xml.NewDecoder(bytes.NewReader(utf8From(b)))
+	text := utf8From(b)
+	if n := bytes.Count(text, []byte("<IMAGE")); n > maxImages { // an Image takes a hundred times the room
+		return nil, fmt.Errorf("%d images are described, and there can be %d", n, maxImages)
+	}
+	d := xml.NewDecoder(bytes.NewReader(text))
 	// The text is UTF-8 by now, whatever a declaration in it says.
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	if err := d.Decode(&doc); err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/winbake/packer-plugin-winbake/internal/bake/ordered"
+	"github.com/winbake/packer-plugin-winbake/internal/ordered"
 )
 
 type job struct{ number, done, first int }
