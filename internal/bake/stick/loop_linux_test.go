@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -413,4 +414,43 @@ func mountedPartition(t *testing.T, loop string) {
 	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), loop+"p1 is mounted at") {
 		t.Error(err)
 	}
+}
+
+// TestWithoutAdmin writes as somebody who may write to the disk and has no other right, as members of the
+// group disk are.
+func TestWithoutAdmin(t *testing.T) {
+	backing := sparseFile(t, t.TempDir(), imageSize)
+	loop := newLoop(t, backing)
+	d := openLoop(t, backing)
+	im := open(t, newImage(t, true, true))
+	withoutAdmin(t, func() {
+		if _, err := d.Write(context.Background(), im, Options{Verify: true}, &listener{}); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Close()
+	oracle.JudgeDisk(t, loop)
+}
+
+// withoutAdmin calls f in a thread without CAP_SYS_ADMIN.
+func withoutAdmin(t *testing.T, f func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var had [2]unix.CapUserData
+	if err := unix.Capget(&header, &had[0]); err != nil {
+		t.Fatal(err)
+	}
+	has := had
+	has[0].Effective &^= 1 << unix.CAP_SYS_ADMIN
+	if err := unix.Capset(&header, &has[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Capset(&header, &had[0]); err != nil {
+			t.Error(err)
+		}
+	}()
+	f()
 }
