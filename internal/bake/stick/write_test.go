@@ -257,6 +257,17 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestCancelledBefore writes nothing once the user has given up, such as at the question.
+func TestCancelledBefore(t *testing.T) {
+	d, s := newStick(t, imageSize)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := d.Write(ctx, open(t, newImage(t, true, true)), Options{}, &listener{})
+	if !errors.Is(err, context.Canceled) || s.writes > 0 {
+		t.Errorf("%d writes, %v", s.writes, err)
+	}
+}
+
 // TestDamagedImage finds while it writes that the image is not what its map says.
 func TestDamagedImage(t *testing.T) {
 	path := newImage(t, true, true)
