@@ -281,7 +281,7 @@ func TestDamagedImage(t *testing.T) {
 	}
 	d, s := newStick(t, imageSize)
 	_, err = d.Write(context.Background(), open(t, path), Options{}, &listener{})
-	if !errors.Is(err, fault.ErrCorrupt) || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), ".bmap") {
+	if !errors.Is(err, fault.ErrCorrupt) || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), ".bmap") || !strings.Contains(err.Error(), d.Path+" is not finished") {
 		t.Error(err)
 	}
 	if _, err := disk.Read(s.File, imageSize); err == nil {
