@@ -454,3 +454,20 @@ func withoutAdmin(t *testing.T, f func()) {
 	}()
 	f()
 }
+
+// TestThroughLoop refuses the loop device that shows a disk which is in use.
+func TestThroughLoop(t *testing.T) {
+	backing := sparseFile(t, t.TempDir(), imageSize)
+	below := newLoop(t, backing)
+	oracle.Run(t, "mkfs.ext4", "-q", "-F", below)
+	mountDevice(t, below)
+	above := newLoop(t, below)
+	before := sum(t, backing)
+	err := attempt(above, below, open(t, newImage(t, true, true)))
+	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), above+" shows "+below) {
+		t.Error(err)
+	}
+	if sum(t, backing) != before {
+		t.Error("something was written")
+	}
+}
