@@ -471,3 +471,22 @@ func TestThroughLoop(t *testing.T) {
 		t.Error("something was written")
 	}
 }
+
+// TestSwapped takes another disk into the place of the one that was found and confirmed.
+func TestSwapped(t *testing.T) {
+	first, second := sparseFile(t, t.TempDir(), imageSize), sparseFile(t, t.TempDir(), imageSize)
+	loop := newLoop(t, first)
+	found, err := Find(first, Allow{Loop: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "losetup", "--detach", loop)
+	oracle.Run(t, "losetup", loop, second)
+	d, err := found.Open(Allow{Loop: true})
+	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "is another disk now") {
+		t.Error(err)
+	}
+	if err == nil {
+		d.Close()
+	}
+}
