@@ -104,7 +104,7 @@ func (d *Disk) refuseOwnFile(path string) error {
 	if err != nil {
 		return err
 	}
-	b, err := os.Stat(strings.TrimSuffix(d.Serial, " (deleted)"))
+	b, err := os.Stat(strings.TrimSuffix(d.file, " (deleted)"))
 	if err == nil && os.SameFile(a, b) {
 		return fault.Invalidf("%s is the image itself", d.Path)
 	}

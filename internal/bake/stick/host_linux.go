@@ -55,6 +55,8 @@ func (h host) disk(name string) (d Disk, ok bool) {
 	}
 	if file := text(dir, "loop/backing_file"); file != "" {
 		d.Loop, d.Model, d.Serial = true, "file", file
+		b, _ := os.ReadFile(filepath.Join(dir, "loop/backing_file"))
+		d.file = strings.TrimSuffix(string(b), "\n")
 		return d, true
 	}
 	// Device mapper, RAID and RAM disks have no device below them; CD drives and tapes have a type.

@@ -229,16 +229,22 @@ func sum(t *testing.T, path string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// TestOwnFile refuses to write an image over itself.
+// TestOwnFile refuses to write an image over itself, also one whose name no terminal shows.
 func TestOwnFile(t *testing.T) {
-	path := newImage(t, false, true)
-	before := sum(t, path)
-	loop := newLoop(t, path)
-	if err := attempt(loop, path, open(t, path)); err == nil || !strings.Contains(err.Error(), "the image itself") {
-		t.Error(err)
-	}
-	if sum(t, path) != before {
-		t.Error("something was written")
+	for _, name := range []string{"image.raw", "image\x01\xff.raw"} {
+		path := newImage(t, false, true)
+		if err := os.Rename(path, filepath.Join(filepath.Dir(path), name)); err != nil {
+			t.Fatal(err)
+		}
+		path = filepath.Join(filepath.Dir(path), name)
+		before := sum(t, path)
+		loop := newLoop(t, path)
+		if err := attempt(loop, clean([]byte(path)), open(t, path)); err == nil || !strings.Contains(err.Error(), "the image itself") {
+			t.Errorf("%q: %v", name, err)
+		}
+		if sum(t, path) != before {
+			t.Errorf("%q: something was written", name)
+		}
 	}
 }
 
