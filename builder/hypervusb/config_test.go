@@ -26,7 +26,7 @@ func attributes(changes map[string]any) map[string]any {
 func TestDefaults(t *testing.T) {
 	var c Config
 	warnings, err := c.Prepare(attributes(nil))
-	if err != nil || len(warnings) > 0 {
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], `more than a stick has that is sold as 32 GB`) {
 		t.Fatal(warnings, err)
 	}
 	b, _ := c.engine()
@@ -79,6 +79,14 @@ func TestAdvice(t *testing.T) {
 	warnings, err := c.Prepare(attributes(map[string]any{"usb_size": "17.2GB", "vhd_size": "12GiB"}))
 	if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "32 GB are recommended") || !strings.Contains(warnings[1], "24 GiB are recommended") {
 		t.Errorf("%q, %v", warnings, err)
+	}
+	for size, want := range map[string]int{"32GB": 0, "33GB": 1, "64GiB": 1, "69GB": 0} {
+		var c Config
+		warnings, err := c.Prepare(attributes(map[string]any{"usb_size": size, "vhd_size": "22GiB"}))
+		warnings = slices.DeleteFunc(warnings, func(w string) bool { return !strings.Contains(w, "is sold as") })
+		if err != nil || len(warnings) != want {
+			t.Errorf("%s: %q, %v", size, warnings, err)
+		}
 	}
 }
 

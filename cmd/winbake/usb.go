@@ -100,11 +100,11 @@ func usbWrite(ctx context.Context, c *cli.Command, stdout, stderr io.Writer) err
 	if err := stick.CheckSelector(job.Device, job.Allow); err != nil {
 		return usagef("--device: %w", err)
 	}
-	if isTerminal(os.Stdin) {
-		job.Ask = func(question string) (string, error) { return ask(question, stderr) }
-	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
+	if isTerminal(os.Stdin) {
+		job.Ask = func(question string) (string, error) { return ask(ctx, question, os.Stdin, stderr) }
+	}
 	r, err := job.Run(ctx, &teller{w: stderr})
 	if err != nil {
 		return err
@@ -119,13 +119,23 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func ask(question string, w io.Writer) (string, error) {
+// ask reads a line, until ctx ends: Ctrl-C has to end a question as it ends the rest.
+func ask(ctx context.Context, question string, r io.Reader, w io.Writer) (string, error) {
 	fmt.Fprint(w, printable(question)+" ")
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if errors.Is(err, io.EOF) && line == "" {
-		return "", errors.New("there is no answer")
+	answer := make(chan string, 1)
+	go func() { // reading cannot be broken off; the process ends soon
+		line, _ := bufio.NewReader(r).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case line := <-answer:
+		if line == "" {
+			return "", errors.New("there is no answer")
+		}
+		return strings.TrimSpace(line), nil
 	}
-	return strings.TrimSpace(line), nil
 }
 
 // teller shows progress: a line for each stage, and for each tenth of it.

@@ -27,8 +27,8 @@ variable "output" {
 
 variable "stick" {
   type        = string
-  default     = "32GiB"
-  description = "What the stick has; one that is sold as 32 GB has 32GB."
+  default     = "32GB"
+  description = "What the stick has, as it is sold."
 }
 
 source "winbake-hypervusb" "stick" {

@@ -96,6 +96,11 @@ func (n *NativeBoot) Advice(stick int64) (out []string) {
 	if stick >= minStick && stick < goodStick {
 		out = append(out, fmt.Sprintf("The stick has %d bytes; 32 GB are recommended.", stick))
 	}
+	for gb := int64(16); gb <= 1024; gb *= 2 { // as sticks are sold
+		if stick > gb*1e9 && stick <= gb<<30 {
+			out = append(out, fmt.Sprintf("The image has %d bytes, more than a stick has that is sold as %d GB; for such a one say usb_size = \"%dGB\".", stick, gb, gb))
+		}
+	}
 	if n.Size >= minVirtual && n.Size < goodVirtual {
 		out = append(out, fmt.Sprintf("The virtual disk has %d bytes; 24 GiB are recommended.", n.Size))
 	}

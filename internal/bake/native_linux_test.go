@@ -286,10 +286,13 @@ func TestNativeRules(t *testing.T) {
 // TestNativeErrors is what cannot be.
 func TestNativeErrors(t *testing.T) {
 	for want, change := range map[string]func(*bake.Config){
-		"vhd_name":    func(c *bake.Config) { c.Native.File = "hvsOS.img" },
-		"root":        func(c *bake.Config) { c.Native.File = `a\b.vhd` },
-		"vhd_size":    func(c *bake.Config) { c.Native.Size = 64 << 20 },
-		"usb_size":    func(c *bake.Config) { c.Native.Size, c.Native.Overrides[bake.RuleDiskFree] = c.Size, forTest },
+		"vhd_name": func(c *bake.Config) { c.Native.File = "hvsOS.img" },
+		"root":     func(c *bake.Config) { c.Native.File = `a\b.vhd` },
+		"vhd_size": func(c *bake.Config) { c.Native.Size = 64 << 20 },
+		"usb_size": func(c *bake.Config) { c.Native.Size, c.Native.Overrides[bake.RuleDiskFree] = c.Size, forTest },
+		"MBR, which ends at 2 TiB": func(c *bake.Config) {
+			c.Firmware, c.Native.File, c.Size, c.Native.Size = layout.UEFI, "x.vhdx", 4<<40, 2<<40+512
+		},
 		"usb_label":   func(c *bake.Config) { c.Native.Label = strings.Repeat("x", 33) },
 		"hypervisor":  func(c *bake.Config) { c.Native.Hypervisor = "maybe" },
 		"boot_device": func(c *bake.Config) { c.Firmware, c.BootDevices = layout.Both, bake.Locate },

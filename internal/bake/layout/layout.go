@@ -134,7 +134,10 @@ func New(s Spec) (*Disk, error) {
 		return nil, err
 	}
 	if d.MBR() {
-		if s.Size > maxMBR {
+		switch {
+		case s.Size > maxMBR && s.Firmware == Contained:
+			return nil, fault.Invalidf("size: %d bytes: a virtual disk that Windows starts from gets an MBR, which ends at 2 TiB", s.Size)
+		case s.Size > maxMBR:
 			return nil, fault.Invalidf("size: %d bytes: an MBR disk (firmware %q) ends at 2 TiB; use firmware %q", s.Size, s.Firmware, UEFI)
 		}
 		d.Signature = d.signature()

@@ -54,10 +54,15 @@ func (w *writer) writeData() error {
 		return nil
 	})
 	err := g.Wait()
-	if err != nil && w.ctx.Err() != nil {
+	var said *gone
+	switch {
+	case err != nil && w.ctx.Err() != nil:
 		return w.cancelled(w.ctx.Err())
+	case err == nil, errors.As(err, &said):
+		return err
 	}
-	return err
+	// It is the image's; but the stick has lost what it held.
+	return fmt.Errorf("%w; %s is not finished and does not start", err, w.device.Path)
 }
 
 // read cuts the image into pieces and checks it against its map.

@@ -55,7 +55,11 @@ func (d *Device) Close() error { return d.target.Close() }
 func (d *Device) Finish(eject bool) (note string) {
 	if eject && !d.Loop {
 		if err := d.target.Eject(); err != nil {
-			return "The stick could not be ejected (" + err.Error() + "). All of it is written; pull it out when its light rests."
+			note = "The stick could not be ejected (" + err.Error() + "). All of it is written; pull it out when its light rests."
+			if err := d.target.Reread(); err != nil {
+				note += " Plug it in again to see its partitions."
+			}
+			return note
 		}
 		return "The stick is ejected and may be pulled out."
 	}
@@ -100,7 +104,7 @@ func (d *Disk) refuseOwnFile(path string) error {
 	if err != nil {
 		return err
 	}
-	b, err := os.Stat(strings.TrimSuffix(d.Serial, " (deleted)"))
+	b, err := os.Stat(strings.TrimSuffix(d.file, " (deleted)"))
 	if err == nil && os.SameFile(a, b) {
 		return fault.Invalidf("%s is the image itself", d.Path)
 	}

@@ -18,8 +18,9 @@ func (d *Disk) Open(allow Allow) (_ *Device, err error) {
 	if err := d.Refusal(allow); err != nil {
 		return nil, err
 	}
-	// O_EXCL is refused by the kernel while a file system, swap or another program has the disk or a
-	// partition of it; also those that this process cannot see, as in a container.
+	// O_EXCL is refused by the kernel while a file system, swap, RAID or anything else that asked for the
+	// same has the disk or a partition of it; also what this process cannot see, as in a container. A
+	// program that opened the disk without O_EXCL is not noticed.
 	f, err := os.OpenFile(d.Path, os.O_RDWR|os.O_EXCL|unix.O_DIRECT, 0)
 	switch {
 	case errors.Is(err, unix.EBUSY):
@@ -105,7 +106,15 @@ func (b *blockDevice) dir() string {
 	return filepath.Join(b.host.sys, "block", filepath.Base(b.disk.Path))
 }
 
-func (b *blockDevice) Drop() error { return ioctl(b.File, unix.BLKFLSBUF, nil) }
+// Drop takes CAP_SYS_ADMIN. The group disk, which may write to disks, does without: direct I/O has the
+// kernel forget what it covers, and reading is direct, too.
+func (b *blockDevice) Drop() error {
+	err := ioctl(b.File, unix.BLKFLSBUF, nil)
+	if errors.Is(err, os.ErrPermission) {
+		return nil
+	}
+	return err
+}
 
 func (b *blockDevice) Discard(off, n int64) error {
 	if number(b.dir(), "queue/discard_max_bytes") == 0 {

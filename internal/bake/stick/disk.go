@@ -40,7 +40,8 @@ type Disk struct {
 	// System says that the running system is on the disk.
 	System bool
 
-	dev string // major:minor
+	dev  string // major:minor
+	file string // the path of a loop device's file, as it is
 }
 
 // Allow are the kinds of disks that are written only when the user wants it.

@@ -50,8 +50,13 @@ func (h host) disk(name string) (d Disk, ok bool) {
 		Size: number(dir, "size") * 512, Sector: number(dir, "queue/logical_block_size"),
 		Removable: number(dir, "removable") == 1, ReadOnly: number(dir, "ro") == 1,
 	}
+	if d.dev == "" { // it cannot be opened: one of the paths to an NVMe disk, which is there besides
+		return Disk{}, false
+	}
 	if file := text(dir, "loop/backing_file"); file != "" {
 		d.Loop, d.Model, d.Serial = true, "file", file
+		b, _ := os.ReadFile(filepath.Join(dir, "loop/backing_file"))
+		d.file = strings.TrimSuffix(string(b), "\n")
 		return d, true
 	}
 	// Device mapper, RAID and RAM disks have no device below them; CD drives and tapes have a type.
@@ -181,8 +186,27 @@ func (u *uses) of(name string) (list []string, system bool) {
 			look(part, filepath.Join(dir, part), "")
 		}
 	}
-	look(name, filepath.Join(u.host.sys, "block", name), "")
+	dir := filepath.Join(u.host.sys, "block", name)
+	if file := text(dir, "loop/backing_file"); u.host.isDisk(file) {
+		list = append(list, filepath.Join("/dev", name)+" shows "+file+", which is to be chosen itself")
+	}
+	look(name, dir, "")
 	return list, system
+}
+
+// isDisk says whether a path is that of a disk or of a partition.
+func (h host) isDisk(path string) bool {
+	name, ok := strings.CutPrefix(path, "/dev/")
+	if !ok {
+		return false
+	}
+	name = strings.ReplaceAll(name, "/", "!")
+	for _, pattern := range []string{name + "/dev", "*/" + name + "/partition"} {
+		if found, _ := filepath.Glob(filepath.Join(h.sys, "block", pattern)); len(found) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // partitions are the folders of a disk's folder that are partitions.

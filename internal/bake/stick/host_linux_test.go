@@ -71,6 +71,11 @@ func fakeHost(t *testing.T) host {
 	disk("loop0", "virtual", "7:0", map[string]string{"loop/backing_file": "/home/x/disk image", "removable": "0"})
 	disk("loop1", "virtual", "7:1", map[string]string{"removable": "0"})
 	disk("loop2", "virtual", "7:2", map[string]string{"loop/backing_file": "/dev/sdg", "removable": "0"})
+	disk("loop3", "virtual", "7:3", map[string]string{"loop/backing_file": "/dev/sda1", "removable": "0"})
+	disk("loop4", "virtual", "7:4", map[string]string{"loop/backing_file": "/dev/dm-0", "removable": "0"})
+	disk("loop5", "virtual", "7:5", map[string]string{"loop/backing_file": "/dev/shm/file", "removable": "0"})
+	// A path to an NVMe disk with several: the kernel shows the disk itself besides it.
+	disk("nvme0c0n1", "pci0/nvme0", "", map[string]string{"hidden": "1", "removable": "0"})
 	link("../../sdb", "dev/disk/by-id/wwn-0x5")
 	link("../../sdb", "dev/disk/by-id/usb-Example_Stick_4C53-0:0")
 	link("../../sdb1", "dev/disk/by-id/usb-Example_Stick_4C53-0:0-part1")
@@ -91,7 +96,7 @@ func TestCandidates(t *testing.T) {
 		uses   string
 		system bool
 	}{
-		"/dev/sda":   {"fixed disk, no model, 32.0 GB, serial none", "/dev/sda1 is part of /dev/dm-0; /dev/sda1, /dev/dm-0 is mounted at /", true},
+		"/dev/sda":   {"fixed disk, no model, 32.0 GB, serial none", "/dev/sda1 is what /dev/loop3 shows; /dev/sda1 is part of /dev/dm-0; /dev/sda1, /dev/dm-0 is mounted at /; /dev/sda1, /dev/dm-0 is what /dev/loop4 shows", true},
 		"/dev/sdb":   {"USB stick, Example Stick, 32.0 GB, serial 4C53", "", false},
 		"/dev/sdc":   {"USB stick, Example Stick, 32.0 GB, serial 4C54", "/dev/sdc1 is mounted at /media/my stick", false},
 		"/dev/sdd":   {"USB stick, Example Stick, 32.0 GB, serial SCSI", "", false},
@@ -100,7 +105,10 @@ func TestCandidates(t *testing.T) {
 		"/dev/sdg":   {"USB stick, Example Stick, 32.0 GB, serial 4C57", "/dev/sdg is what /dev/loop2 shows", false},
 		"/dev/sdh":   {"USB stick, Example Stick, 32.0 GB, serial 4C58", "/dev/sdh is mounted at /mnt/btrfs", false},
 		"/dev/loop0": {"loop device, file, 32.0 GB, serial /home/x/disk image", "", false},
-		"/dev/loop2": {"loop device, file, 32.0 GB, serial /dev/sdg", "", false},
+		"/dev/loop2": {"loop device, file, 32.0 GB, serial /dev/sdg", "/dev/loop2 shows /dev/sdg, which is to be chosen itself", false},
+		"/dev/loop3": {"loop device, file, 32.0 GB, serial /dev/sda1", "/dev/loop3 shows /dev/sda1, which is to be chosen itself", false},
+		"/dev/loop4": {"loop device, file, 32.0 GB, serial /dev/dm-0", "/dev/loop4 shows /dev/dm-0, which is to be chosen itself", false},
+		"/dev/loop5": {"loop device, file, 32.0 GB, serial /dev/shm/file", "", false},
 	}
 	for _, d := range disks {
 		w, ok := want[d.Path]

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,16 +229,22 @@ func sum(t *testing.T, path string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// TestOwnFile refuses to write an image over itself.
+// TestOwnFile refuses to write an image over itself, also one whose name no terminal shows.
 func TestOwnFile(t *testing.T) {
-	path := newImage(t, false, true)
-	before := sum(t, path)
-	loop := newLoop(t, path)
-	if err := attempt(loop, path, open(t, path)); err == nil || !strings.Contains(err.Error(), "the image itself") {
-		t.Error(err)
-	}
-	if sum(t, path) != before {
-		t.Error("something was written")
+	for _, name := range []string{"image.raw", "image\x01\xff.raw"} {
+		path := newImage(t, false, true)
+		if err := os.Rename(path, filepath.Join(filepath.Dir(path), name)); err != nil {
+			t.Fatal(err)
+		}
+		path = filepath.Join(filepath.Dir(path), name)
+		before := sum(t, path)
+		loop := newLoop(t, path)
+		if err := attempt(loop, clean([]byte(path)), open(t, path)); err == nil || !strings.Contains(err.Error(), "the image itself") {
+			t.Errorf("%q: %v", name, err)
+		}
+		if sum(t, path) != before {
+			t.Errorf("%q: something was written", name)
+		}
 	}
 }
 
@@ -412,5 +419,80 @@ func mountedPartition(t *testing.T, loop string) {
 	_, err := Find(loop, Allow{Loop: true})
 	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), loop+"p1 is mounted at") {
 		t.Error(err)
+	}
+}
+
+// TestWithoutAdmin writes as somebody who may write to the disk and has no other right, as members of the
+// group disk are.
+func TestWithoutAdmin(t *testing.T) {
+	backing := sparseFile(t, t.TempDir(), imageSize)
+	loop := newLoop(t, backing)
+	d := openLoop(t, backing)
+	im := open(t, newImage(t, true, true))
+	withoutAdmin(t, func() {
+		if _, err := d.Write(context.Background(), im, Options{Verify: true}, &listener{}); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Close()
+	oracle.JudgeDisk(t, loop)
+}
+
+// withoutAdmin calls f in a thread without CAP_SYS_ADMIN.
+func withoutAdmin(t *testing.T, f func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var had [2]unix.CapUserData
+	if err := unix.Capget(&header, &had[0]); err != nil {
+		t.Fatal(err)
+	}
+	has := had
+	has[0].Effective &^= 1 << unix.CAP_SYS_ADMIN
+	if err := unix.Capset(&header, &has[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Capset(&header, &had[0]); err != nil {
+			t.Error(err)
+		}
+	}()
+	f()
+}
+
+// TestThroughLoop refuses the loop device that shows a disk which is in use.
+func TestThroughLoop(t *testing.T) {
+	backing := sparseFile(t, t.TempDir(), imageSize)
+	below := newLoop(t, backing)
+	oracle.Run(t, "mkfs.ext4", "-q", "-F", below)
+	mountDevice(t, below)
+	above := newLoop(t, below)
+	before := sum(t, backing)
+	err := attempt(above, below, open(t, newImage(t, true, true)))
+	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), above+" shows "+below) {
+		t.Error(err)
+	}
+	if sum(t, backing) != before {
+		t.Error("something was written")
+	}
+}
+
+// TestSwapped takes another disk into the place of the one that was found and confirmed.
+func TestSwapped(t *testing.T) {
+	first, second := sparseFile(t, t.TempDir(), imageSize), sparseFile(t, t.TempDir(), imageSize)
+	loop := newLoop(t, first)
+	found, err := Find(first, Allow{Loop: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "losetup", "--detach", loop)
+	oracle.Run(t, "losetup", loop, second)
+	d, err := found.Open(Allow{Loop: true})
+	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "is another disk now") {
+		t.Error(err)
+	}
+	if err == nil {
+		d.Close()
 	}
 }

@@ -58,8 +58,12 @@ const (
 // else was read back, so that a stick that was not finished does not look like one. A GPT is fit to the
 // disk's size.
 //
-// An image that does not suit, or has no partition table, is refused before anything is written.
+// An image that does not suit, or has no partition table, is refused before anything is written, and so is
+// all once ctx has ended.
 func (d *Device) Write(ctx context.Context, i *Image, o Options, p Progress) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("nothing was written: %w", err)
+	}
 	if err := d.suits(i); err != nil {
 		return nil, err
 	}

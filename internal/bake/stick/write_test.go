@@ -76,6 +76,8 @@ type fakeStick struct {
 	onWrite func(n int, p []byte, off int64) (int, error)
 	pulled  bool
 	synced  int
+	eject   error // of Eject
+	reread  int
 }
 
 func (s *fakeStick) WriteAt(p []byte, off int64) (int, error) {
@@ -89,8 +91,8 @@ func (s *fakeStick) Sync() error              { s.synced++; return nil }
 func (*fakeStick) Drop() error                { return nil }
 func (*fakeStick) Discard(int64, int64) error { return errors.ErrUnsupported }
 func (s *fakeStick) Present() bool            { return !s.pulled }
-func (*fakeStick) Reread() error              { return nil }
-func (*fakeStick) Eject() error               { return nil }
+func (s *fakeStick) Reread() error            { s.reread++; return nil }
+func (s *fakeStick) Eject() error             { return s.eject }
 
 // newStick is a stick that held something else before.
 func newStick(t *testing.T, size int64) (*Device, *fakeStick) {
@@ -107,6 +109,26 @@ func newStick(t *testing.T, size int64) (*Device, *fakeStick) {
 	d.Size = size
 	s := &fakeStick{File: f}
 	return &Device{Disk: d, target: s}, s
+}
+
+// TestFinish has the kernel look at the new partitions where the disk stays.
+func TestFinish(t *testing.T) {
+	for _, test := range []struct {
+		eject  bool
+		fails  error
+		reread int
+		says   string
+	}{
+		{true, nil, 0, "may be pulled out"},
+		{true, syscall.ENOTTY, 1, "could not be ejected"},
+		{false, nil, 1, ""},
+	} {
+		d, s := newStick(t, mib)
+		s.eject = test.fails
+		if note := d.Finish(test.eject); !strings.Contains(note, test.says) || test.says == "" && note != "" || s.reread != test.reread {
+			t.Errorf("%+v: %q, %d", test, note, s.reread)
+		}
+	}
 }
 
 // listener notes what Write tells.
@@ -257,6 +279,17 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestCancelledBefore writes nothing once the user has given up, such as at the question.
+func TestCancelledBefore(t *testing.T) {
+	d, s := newStick(t, imageSize)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := d.Write(ctx, open(t, newImage(t, true, true)), Options{}, &listener{})
+	if !errors.Is(err, context.Canceled) || s.writes > 0 {
+		t.Errorf("%d writes, %v", s.writes, err)
+	}
+}
+
 // TestDamagedImage finds while it writes that the image is not what its map says.
 func TestDamagedImage(t *testing.T) {
 	path := newImage(t, true, true)
@@ -270,7 +303,7 @@ func TestDamagedImage(t *testing.T) {
 	}
 	d, s := newStick(t, imageSize)
 	_, err = d.Write(context.Background(), open(t, path), Options{}, &listener{})
-	if !errors.Is(err, fault.ErrCorrupt) || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), ".bmap") {
+	if !errors.Is(err, fault.ErrCorrupt) || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), ".bmap") || !strings.Contains(err.Error(), d.Path+" is not finished") {
 		t.Error(err)
 	}
 	if _, err := disk.Read(s.File, imageSize); err == nil {

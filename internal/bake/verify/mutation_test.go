@@ -99,6 +99,7 @@ func TestRecords(t *testing.T) {
 		{"checksums.sha256", "  disk.raw", "checksum"},
 		{"disk.vex.json", "checksum=sha256:", "checksum"},
 		{"disk.cdx.json", `"content": "`, "checksum"},
+		{"disk.raw.bmap", "<ImageSize> ", "manifest"},
 	} {
 		t.Run(c.name+" "+c.text, func(t *testing.T) {
 			copied := t.TempDir()

@@ -23,6 +23,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/evidence"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
@@ -287,8 +288,23 @@ func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 			r.problems = append(r.problems, problem{"manifest", name, err})
 		case b == nil:
 			r.bad("manifest", name, "%s names it, and it is not there", manifestName)
+		case filepath.Ext(name) == bmap.Suffix:
+			r.compareMap(name, b, m.Disk.Size)
 		case f.SHA256 != "" && !bytes.Contains(bytes.ToLower(b), []byte(strings.ToLower(f.SHA256))):
 			r.bad("manifest", name, "it is not bound to the SHA-256 of %s, %s", r.name, f.SHA256)
 		}
+	}
+}
+
+// compareMap looks whether a block map is whole and of a disk of that size. It has checksums of its own in
+// place of the image's.
+func (r *records) compareMap(name string, b []byte, size int64) {
+	m, err := bmap.Parse(b)
+	if err != nil {
+		r.problems = append(r.problems, problem{"manifest", name, err})
+		return
+	}
+	if m.Size != size {
+		r.bad("manifest", name, "it is for an image of %d bytes, and the disk has %d", m.Size, size)
 	}
 }

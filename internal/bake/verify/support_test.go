@@ -65,7 +65,7 @@ func bakeDisk(t testing.TB, firmware layout.Firmware, recovery bool, formats ...
 	}
 	c := bake.Config{
 		Size: 640 * mib, Firmware: firmware, Formats: formats, Media: dir, Image: "ServerStandardCore", Name: "disk", Label: "Windows", Tool: "winbake test",
-		OutputDir: filepath.Join(filepath.Dir(dir), key), Tags: map[string]string{"team": "verify"},
+		OutputDir: filepath.Join(filepath.Dir(dir), key), Tags: map[string]string{"team": "verify"}, BlockMap: true,
 	}
 	if recovery {
 		c.Size = 2 << 30

@@ -20,6 +20,10 @@ func HasHypervisor(windows *tree.Tree) bool {
 // has that built in (jpz4085/BCD-SYS; the file's own exports).
 const virtualDiskLoader = "Windows/Boot/PCAT/bootvhd.dll"
 
+// manyPartitions is the first build that sees more than one partition of a removable disk, Windows 10 1703
+// (https://rmprepusb.com/rmprep/multipartufd.html).
+const manyPartitions = 15063
+
 // CheckNativeBoot says whether an image can start from a virtual disk: a VHD from Windows 7 and Server 2008 R2
 // on, a VHDX from Windows 8 and Server 2012 on (https://learn.microsoft.com/windows-hardware/manufacture/desktop/boot-to-vhd--native-boot--add-a-virtual-hard-disk-to-the-boot-menu).
 // The notes are doubts that do not keep anybody from trying.
@@ -29,6 +33,10 @@ func CheckNativeBoot(windows *tree.Tree, w Windows, firmwares []Firmware, vhdx b
 	}
 	if slices.Contains(firmwares, BIOS) && w.Version.Build >= build10 && !isFile(windows, virtualDiskLoader) {
 		notes = append(notes, fmt.Sprintf("The image has no %s, without which the boot manager of its version finds no virtual disk on a BIOS machine.", virtualDiskLoader))
+	}
+	// Only a stick for BIOS alone has one partition.
+	if slices.Contains(firmwares, UEFI) && w.Version.Build < manyPartitions {
+		notes = append(notes, fmt.Sprintf("Windows %v sees only the first partition of a removable disk, as most sticks are, and the virtual disk lies on another one. It needs a stick that is a fixed disk, or firmware \"bios\".", w.Version))
 	}
 	return notes, nil
 }

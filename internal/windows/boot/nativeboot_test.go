@@ -21,9 +21,11 @@ func TestCheckNativeBoot(t *testing.T) {
 		notes     int
 		refused   bool
 	}{
-		{"2008 R2 from a VHD", server2008R2, both, false, false, 0, false},
+		{"2008 R2 from a VHD", server2008R2, []Firmware{BIOS}, false, false, 0, false},
+		{"2008 R2 from the second partition", server2008R2, both, false, false, 1, false},
 		{"2008 R2 from a VHDX", server2008R2, both, true, false, 0, true},
-		{"2012 R2 from a VHDX", server2012R2, both, true, false, 0, false},
+		{"2012 R2 from a VHDX", server2012R2, []Firmware{BIOS}, true, false, 0, false},
+		{"2012 R2 on UEFI", server2012R2, []Firmware{UEFI}, true, false, 1, false},
 		{"2022 without its loader", server2022, both, false, false, 1, false},
 		{"2022 with its loader", server2022, both, true, true, 0, false},
 		{"2022 on UEFI alone", server2022, []Firmware{UEFI}, false, false, 0, false},

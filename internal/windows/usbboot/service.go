@@ -104,7 +104,7 @@ func (e enabler) checkDevices() error {
 		e.Note("The image's CriticalDeviceDatabase lacks %s: Windows may stop with 0x7B when it starts from such a device.", strings.Join(missing, ", "))
 	}
 	if !has(usb3Controller) {
-		e.Note("Windows %d.%d has no driver for USB 3: it starts from ports of USB 2 controllers only, unless a vendor's driver is added.", e.Version.Major, e.Version.Minor)
+		e.Note("Windows %d.%d has no driver for USB 3: it starts from ports of USB 2 controllers only, unless a vendor's driver is added and made to start at boot.", e.Version.Major, e.Version.Minor)
 	}
 	return nil
 }

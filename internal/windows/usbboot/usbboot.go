@@ -103,7 +103,7 @@ func (e enabler) service(s service) error {
 		return err
 	}
 	if number(k, "Start") == disabled {
-		e.Note("The service %s was disabled in the image; it is needed to start from USB and was enabled.", s.name)
+		e.Note("The service %s was disabled in the image, and is enabled: without it %s.", s.name, s.without)
 		if err := e.Registry.Set(key, regf.DWord("Start", onDemand)); err != nil {
 			return err
 		}

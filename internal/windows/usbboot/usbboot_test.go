@@ -136,7 +136,7 @@ func TestWhatForbids(t *testing.T) {
 		h[`ControlSet001\Services\USBSTOR`]["Start"] = systemhive.DWord(3)
 		delete(h[`ControlSet001\Services\USBXHCI\StartOverride`], "0")
 	})
-	if len(notes) != 1 || !strings.Contains(notes[0], "USBSTOR was disabled") {
+	if len(notes) != 1 || !strings.Contains(notes[0], "USBSTOR was disabled in the image, and is enabled: without it Windows cannot start from USB.") {
 		t.Error(notes)
 	}
 	again, notes := enable(t, tr, windows8)
