@@ -108,7 +108,7 @@ type FirewallRuleConfig struct {
 	LocalAddresses []string `mapstructure:"local_addresses"`
 	// Those of the other machine, or `LocalSubnet`, `DNS`, `DHCP`, `WINS` or `DefaultGateway`.
 	RemoteAddresses []string `mapstructure:"remote_addresses"`
-	// The program, such as `%SystemRoot%\\system32\\svchost.exe`, or `System`.
+	// The program, such as `%SystemRoot%\system32\svchost.exe`, or `System`.
 	Program string `mapstructure:"program"`
 	// The service by its short name.
 	Service string `mapstructure:"service"`
