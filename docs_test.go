@@ -157,7 +157,8 @@ func snippets(t *testing.T) (found []snippet) {
 }
 
 // whole makes a template of a snippet: a provisioner gets a build around it, attributes get the source
-// that their page is about, a build gets the source that it names. A snippet with a source is one already.
+// that their page is about, a build gets the source that it names. A snippet with a source, or with nothing but
+// the plugin, is one already.
 func (s snippet) whole(t *testing.T) string {
 	t.Helper()
 	f, diags := hclsyntax.ParseConfig([]byte(s.text), s.page, hcl.Pos{Line: s.line, Column: 1})
@@ -172,6 +173,8 @@ func (s snippet) whole(t *testing.T) string {
 	switch {
 	case has("source"):
 		return s.text
+	case has("packer"):
+		return s.text + ws2022 + "build { sources = [\"winbake-golden.ws2022\"] }\n"
 	case has("build"):
 		return ws2022 + s.text
 	case has("provisioner"):
@@ -218,4 +221,46 @@ func TestDocsSnippets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// HashiCorp's integrations page, which .web-docs is for, shows every component that the plugin has, and no other.
+func TestWebDocs(t *testing.T) {
+	f, diags := hclsyntax.ParseConfig(readFile(t, ".web-docs/metadata.hcl"), "metadata.hcl", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var shown []string
+	for _, b := range f.Body.(*hclsyntax.Body).Blocks[0].Body.Blocks {
+		if b.Type != "component" {
+			continue
+		}
+		kind, _ := b.Body.Attributes["type"].Expr.Value(nil)
+		slug, diags := b.Body.Attributes["slug"].Expr.Value(nil)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		shown = append(shown, kind.AsString()+"/"+slug.AsString())
+		if text := string(readFile(t, ".web-docs/components/"+kind.AsString()+"/"+slug.AsString()+"/README.md")); strings.Contains(text, "@include") {
+			t.Errorf("the page of %s is not rendered", slug.AsString())
+		}
+	}
+	if want := components(t); !slices.Equal(shown, want) {
+		t.Errorf("components %s, want %s", shown, want)
+	}
+}
+
+// components are those that have a page in docs, with the site's names for their kinds.
+func components(t *testing.T) (found []string) {
+	t.Helper()
+	for folder, kind := range map[string]string{"builders": "builder", "datasources": "data-source", "post-processors": "post-processor", "provisioners": "provisioner"} {
+		entries, err := os.ReadDir(path.Join("docs", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			found = append(found, kind+"/"+strings.TrimSuffix(e.Name(), ".mdx"))
+		}
+	}
+	slices.Sort(found)
+	return found
 }
