@@ -41,7 +41,7 @@ type Config struct {
 
 // A page file of a certain size.
 type PagingConfig struct {
-	// How large the page file is at first, such as `4GiB`; at least 16 MiB. Left out, Windows manages
+	// How large the page file is at first, such as `4GiB`: whole MiB, at least 16. Left out, Windows manages
 	// the size.
 	Initial string `mapstructure:"initial"`
 	// How large it may become. Defaults to `initial`.
