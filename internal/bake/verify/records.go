@@ -23,6 +23,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake/evidence"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/image"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
@@ -275,6 +276,17 @@ func (r *records) compareTag(k *regf.Key, name, want string) {
 	}
 }
 
+// compareBlockMap looks whether a block map is sound and, if it is this file's, of its size. It has checksums
+// of parts of the file, and none of the whole.
+func (r *records) compareBlockMap(name string, b []byte, f bake.File) {
+	switch m, err := bmap.Parse(b); {
+	case err != nil:
+		r.problems = append(r.problems, problem{"manifest", name, err})
+	case name == f.Name+bmap.Suffix && m.Size != f.Size:
+		r.bad("manifest", name, "it is for an image of %s, and %s has %s", fault.Bytes(m.Size), f.Name, fault.Bytes(f.Size))
+	}
+}
+
 // compareRecords looks whether the evidence is about this file.
 func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 	for _, name := range m.Records {
@@ -287,6 +299,8 @@ func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 			r.problems = append(r.problems, problem{"manifest", name, err})
 		case b == nil:
 			r.bad("manifest", name, "%s names it, and it is not there", manifestName)
+		case strings.HasSuffix(name, bmap.Suffix):
+			r.compareBlockMap(name, b, f)
 		case f.SHA256 != "" && !bytes.Contains(bytes.ToLower(b), []byte(strings.ToLower(f.SHA256))):
 			r.bad("manifest", name, "it is not bound to the SHA-256 of %s, %s", r.name, f.SHA256)
 		}
