@@ -53,8 +53,8 @@ bootcode: ## assemble the boot records and stand-in boot programs (needs nasm)
 	internal/format/bootcode/build.sh
 	internal/standin/bootprog/build.sh
 
-cross: ## check that the other platforms build
-	@for t in linux/arm64 darwin/arm64 windows/amd64; do \
+cross: ## check that the other platforms build, those of .goreleaser.yml
+	@for t in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64; do \
 	  echo "$$t"; for p in . ./cmd/winbake; do GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -o /dev/null $$p; done; done
 
 FUZZTIME ?= 60s
@@ -72,7 +72,11 @@ bench: $(PLUGIN) ## measure against the public tools in the same run
 	WINBAKE_BENCH=1 go test -run '^Test(CompareWithWimlib|CompareFormats|CompareStick|Scaling|WhereTimeGoes)$$' -timeout 60m -v ./internal/bake
 	WINBAKE_BENCH=1 go test -run '^TestCompareWithHivexregedit$$' -timeout 10m -v ./internal/bake/edit
 
-clean: ## remove what was built
-	rm -rf $(BUILD)
+release: $(PLUGIN) ## release the tag of this commit with goreleaser; SNAPSHOT=1 only tries it out, into dist
+	API_VERSION="$$($(PLUGIN) describe | sed 's/.*"api_version":"\([^"]*\)".*/\1/')" \
+	  goreleaser release --clean $(if $(SNAPSHOT),--snapshot --skip=sign)
 
-.PHONY: help build dev demo test acceptance-bootmgr judges lint generate bootcode cross fuzz bench clean
+clean: ## remove what was built
+	rm -rf $(BUILD) dist
+
+.PHONY: help build dev demo test acceptance-bootmgr judges lint generate bootcode cross fuzz bench release clean

@@ -115,13 +115,14 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d struct {
-		Builders    []string `json:"builders"`
-		Datasources []string `json:"datasources"`
-		Post        []string `json:"post_processors"`
-		API         string   `json:"api_version"`
+		Builders     []string `json:"builders"`
+		Provisioners []string `json:"provisioners"`
+		Datasources  []string `json:"datasources"`
+		Post         []string `json:"post_processors"`
+		API          string   `json:"api_version"`
 	}
 	if err := json.Unmarshal(out, &d); err != nil || !slices.Equal(d.Builders, []string{"golden", "hypervusb"}) || !slices.Equal(d.Datasources, []string{"media"}) ||
-		!slices.Equal(d.Post, []string{"usb"}) || d.API != "x5.0" {
+		!slices.Equal(d.Post, []string{"usb"}) || !slices.Equal(d.Provisioners, []string{"driver", "registry", "unattend"}) || d.API != "x5.0" {
 		t.Errorf("%s, %v", out, err)
 	}
 }

@@ -230,3 +230,61 @@ func TestDatasource(t *testing.T) {
 	}
 	checkClean(t, i)
 }
+
+const unknownValues = `
+data "winbake-media" "m" { media = "MEDIA" }
+locals { i = data.winbake-media.m.images[0] }
+source "winbake-golden" "x" {
+  media          = data.winbake-media.m.path
+  media_checksum = data.winbake-media.m.sha256
+  image          = local.i.index
+  size           = "${local.i.build}MiB"
+  firmware       = local.i.uefi ? "uefi" : "bios"
+  output_name    = "ws-${local.i.build}"
+  hostname       = local.i.edition_id
+  label          = "LABEL"
+  winre {
+    policy = local.i.has_winre ? "include" : "exclude"
+  }
+}
+source "winbake-hypervusb" "x" {
+  media    = data.winbake-media.m.path
+  usb_size = local.i.uefi ? "64GB" : "16GB"
+  vhd_size = "40GiB"
+}
+build {
+  sources = ["winbake-golden.x", "winbake-hypervusb.x"]
+  provisioner "winbake-registry" {
+    set {
+      key   = "HKLM\\SOFTWARE\\Example"
+      type  = "REG_DWORD"
+      value = build.WindowsVersion
+    }
+  }
+  provisioner "winbake-driver" {
+    paths   = ["drivers"]
+    targets = [build.Firmware]
+  }
+  provisioner "winbake-unattend" {
+    computer_name = build.Edition
+  }
+  post-processor "winbake-usb" {
+    device = build.OutputDirectory
+  }
+}
+`
+
+// packer validate says nothing of values that it does not know yet, and all that it knows of others.
+func TestUnknownValues(t *testing.T) {
+	i := needPacker(t)
+	if out, err := i.run(i.template(t, unknownValues), "validate"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	mistaken := strings.ReplaceAll(unknownValues, "LABEL", strings.Repeat("x", 33))
+	if out, err := i.run(i.template(t, mistaken), "validate"); err == nil || !strings.Contains(out, "* label: ") || strings.Contains(out, "unknown") {
+		t.Errorf("a mistake in a value that is known: %v\n%s", err, out)
+	}
+	if out, err := i.run(i.template(t, unknownValues), "validate", "-evaluate-datasources"); err != nil {
+		t.Errorf("all values are known, and good: %v\n%s", err, out)
+	}
+}

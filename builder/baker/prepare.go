@@ -10,18 +10,19 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/builder/medium"
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
+	"github.com/winbake/packer-plugin-winbake/internal/placeholder"
 	"github.com/winbake/packer-plugin-winbake/version"
 )
 
 // Prepare decodes the configuration of a builder into c, of which m is a part, and returns warnings and, at
-// once, every mistake that problems then finds.
+// once, every mistake that problems then finds, but for those in values that "packer validate" does not know yet.
 func Prepare(c any, m *medium.Config, ctx *interpolate.Context, builderID string, raws []any, problems func() []error) (warnings []string, err error) {
 	err = config.Decode(c, &config.DecodeOpts{PluginType: builderID, Interpolate: true, InterpolateContext: ctx}, raws...)
 	if err != nil {
 		return nil, err
 	}
 	warnings = m.Prepare(ctx)
-	if found := problems(); len(found) > 0 {
+	if found := placeholder.Forgive(raws, problems()); len(found) > 0 {
 		return warnings, &packersdk.MultiError{Errors: found}
 	}
 	return warnings, nil

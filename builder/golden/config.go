@@ -38,12 +38,12 @@ type Config struct {
 type DiskConfig struct {
 	// The size of the disk: a number with `KiB`, `MiB`, `GiB` or `TiB` (or `K`, `M`, `G`, `T`, as
 	// QEMU has it; all binary), `KB`, `MB`, `GB` or `TB` (decimal), or plain bytes. Files are
-	// sparse, so that a larger disk costs next to nothing on most file systems. Defaults to
-	// `40GiB`.
+	// sparse, so that a larger disk costs next to nothing on most file systems. At least 512 MiB.
+	// Defaults to `40GiB`.
 	Size string `mapstructure:"size"`
 	// What the disk boots from: `bios` (MBR with one active NTFS partition), `uefi` (GPT with an EFI
 	// system partition), or `both` (MBR with an active FAT32 system partition that has the boot
-	// files of both, as Windows To Go has it; up to 2 TiB). Defaults to `bios`, the default of QEMU,
+	// files of both, as Windows To Go has it). A disk with an MBR ends at 2 TiB. Defaults to `bios`, the default of QEMU,
 	// of OpenStack and of Hyper-V's first generation.
 	Firmware string `mapstructure:"firmware"`
 	// How the boot configuration names the partitions. `explicit` gives their identifiers, as
@@ -54,7 +54,8 @@ type DiskConfig struct {
 }
 
 // Prepare reads the configuration, fills in defaults, and returns warnings and every mistake at once. It
-// looks at nothing outside of the configuration, but for the checksums that iso_checksum = "file:..." names.
+// looks at nothing outside of the configuration, but for the checksums that iso_checksum = "file:..." names
+// and for parity_manifest.
 func (c *Config) Prepare(raws ...any) (warnings []string, err error) {
 	return baker.Prepare(c, &c.Medium, &c.ctx, BuilderID, raws, func() []error {
 		_, problems := c.engine()

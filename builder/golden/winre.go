@@ -35,11 +35,11 @@ type WinREConfig struct {
 	// What must stay free on the Windows volume, such as `10GiB`; a recovery environment that leaves less is
 	// an error, or a reason against it.
 	MinFree string `mapstructure:"min_free"`
-	// The size of the recovery partition. Defaults to what Winre.wim needs with 250 MB free for its updates,
-	// at least 750 MB.
+	// The size of the recovery partition. Defaults to what Winre.wim needs with 250 MiB free for its updates,
+	// at least 750 MiB.
 	PartitionSize string `mapstructure:"partition_size"`
 	// `enabled`: the recovery environment is ready, on its partition and in the boot configuration. `staged`:
-	// it waits in `Windows\\System32\\Recovery`, its partition is there and empty, and Windows sets it up when
+	// it waits in `Windows\System32\Recovery`, its partition is there and empty, and Windows sets it up when
 	// it starts first. Defaults to `enabled`.
 	State string `mapstructure:"state"`
 }

@@ -32,14 +32,14 @@ type Config struct {
 type StickConfig struct {
 	// The size of the stick: a number with `GB`, as sticks are sold by, `GiB` or another unit, or plain bytes.
 	// A stick of 32 GB has 29.8 GiB, and the image must not be larger than the stick that it is written to.
-	// At least `16GB`; 32 GB are recommended. Defaults to `32GiB`, which is for a stick of 64 GB: one of 32 GB
-	// takes `32GB` with a `vhd_size` of at most `24GB`.
+	// At least `16GB`; 32 GB are recommended. Defaults to `32GiB`, which is more than a stick sold as 32 GB has: for
+	// such a one, `usb_size = "32GB"` and `vhd_size = "24GB"`.
 	UsbSize string `mapstructure:"usb_size"`
 	// The label of the volume on the stick, at most 32 characters. Defaults to `HVUSB`.
 	UsbLabel string `mapstructure:"usb_label"`
 	// The size of the virtual disk that Windows runs from. It is a fixed one: all of it is taken on the stick,
 	// in one piece, but in the image what is empty takes no room. It must leave a quarter of the stick free. At
-	// least `12GiB`; 24 GiB are recommended. Defaults to `24GiB`.
+	// least `12GiB`; 24 GB are recommended. Defaults to `24GiB`.
 	VhdSize string `mapstructure:"vhd_size"`
 	// The name of the virtual disk on the stick. A name that ends in `.vhdx` makes a VHDX, from which Windows 8,
 	// Server 2012 and later start. Defaults to `hvsOS.vhd`.

@@ -77,7 +77,15 @@ func TestEverythingSet(t *testing.T) {
 func TestAdvice(t *testing.T) {
 	var c Config
 	warnings, err := c.Prepare(attributes(map[string]any{"usb_size": "17.2GB", "vhd_size": "12GiB"}))
-	if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "32 GB are recommended") || !strings.Contains(warnings[1], "24 GiB are recommended") {
+	if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "32 GB are recommended") || !strings.Contains(warnings[1], "The virtual disk has 12 GiB; 24 GB are recommended") {
+		t.Errorf("%q, %v", warnings, err)
+	}
+}
+
+// A stick that is sold as 32 GB, with the largest virtual disk that goes onto it, is what is recommended.
+func TestNoAdvice(t *testing.T) {
+	var c Config
+	if warnings, err := c.Prepare(attributes(map[string]any{"usb_size": "32GB", "vhd_size": "24GB"})); err != nil || len(warnings) != 0 {
 		t.Errorf("%q, %v", warnings, err)
 	}
 	for size, want := range map[string]int{"32GB": 0, "33GB": 1, "64GiB": 1, "69GB": 0} {
@@ -100,11 +108,11 @@ func TestMistakes(t *testing.T) {
 		{"media", "", "give a WIM"},
 		{"usb_size", "thirty", `such as "30GiB"`},
 		{"usb_size", "100MiB", "too small"},
-		{"usb_size", "15GB", "smaller than 16 GB"},
-		{"usb_free", nil, "less than a quarter"},
+		{"usb_size", "15GB", "a stick of 15 GB is smaller than 16 GB"},
+		{"usb_free", nil, "leaves less than a quarter of the stick's 32 GiB free, which flash needs to stay fast; make vhd_size 24 GiB at the most"},
 		{"usb_label", strings.Repeat("x", 33), "32 characters"},
 		{"vhd_size", "x", `such as "30GiB"`},
-		{"vhd_size", "2GiB", "smaller than 12 GiB"},
+		{"vhd_size", "2GiB", "a virtual disk of 2 GiB is smaller than 12 GiB"},
 		{"vhd_name", "x.img", "must end in"},
 		{"vhd_name", "a/b.vhd", "cannot stand in a file name"},
 		{"vhd_name", "aux.vhd", "device on Windows"},

@@ -23,8 +23,8 @@ type Config struct {
 	Image string `mapstructure:"image"`
 	// What the ISO, WIM or disk file must hash to: `sha256:` and 64 hexadecimal digits, with or without the
 	// prefix; of a split WIM, all parts one after the other. The bake fails, and leaves no image, when it does
-	// not. `none`, or leaving it out, checks nothing; the manifest records the hash in any case. It goes with
-	// `media`; what is downloaded has an `iso_checksum`.
+	// not. `none`, or leaving it out, checks nothing; the manifest records the hash all the same, unless
+	// `skip_checksums` is set. It goes with `media`; what is downloaded has an `iso_checksum`.
 	MediaChecksum         string `mapstructure:"media_checksum"`
 	commonsteps.ISOConfig `mapstructure:",squash"`
 

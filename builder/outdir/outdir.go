@@ -65,7 +65,7 @@ func (d *Dir) mkdir() error {
 	for p := filepath.Clean(d.path); ; p = filepath.Dir(p) {
 		info, err := os.Stat(p)
 		if err == nil && !info.IsDir() {
-			return fault.Invalidf("%s is a file, not a directory", p)
+			return fault.Invalidf("%s is a file, not a directory; choose another directory", p)
 		}
 		if err == nil || p == filepath.Dir(p) {
 			break

@@ -30,7 +30,8 @@ type Config struct {
 	// The kinds of file to make, all in one pass: `raw` (the disk itself; the
 	// file is called `.raw`, that of a stick `.img`), `vhd` (a fixed VHD),
 	// `vhd-dynamic` (a dynamic VHD; its file is also called `.vhd`, so that there can be only one of
-	// the two), `vhdx` (a dynamic VHDX) and `qcow2` (version 3). The last three hold only what is not
+	// the two), `vhdx` (a dynamic VHDX) and `qcow2` (version 3). VHDs end at 2040 GiB, VHDX at 64 TiB. The
+	// last three hold only what is not
 	// empty, whatever the size of the disk. Defaults to `["raw"]`.
 	Formats []string `mapstructure:"formats"`
 	// How the clusters of the `qcow2` image are compressed: `zstd` (QEMU 5.1 or later reads it) or
@@ -60,7 +61,8 @@ type Config struct {
 // What is recorded in the image and beside it, and what makes one bake the same as another.
 type RecordConfig struct {
 	// Tags of the image. They are written to the manifest and go with the artifact to
-	// post-processors and to HCP Packer. `WinRE` is set by winbake.
+	// post-processors and to HCP Packer. `WinRE`, `WinREVersion` and
+	// `WinREAdvisories` are set by winbake.
 	Tags map[string]string `mapstructure:"tags"`
 	// The time that everything new in the image carries, in RFC 3339 form
 	// (`2026-01-31T12:00:00Z`). Defaults to when the image in the media was last changed, of a disk

@@ -41,7 +41,7 @@ type Config struct {
 
 // A page file of a certain size.
 type PagingConfig struct {
-	// How large the page file is at first, such as `4GiB`; at least 16 MiB. Left out, Windows manages
+	// How large the page file is at first, such as `4GiB`: whole MiB, at least 16. Left out, Windows manages
 	// the size.
 	Initial string `mapstructure:"initial"`
 	// How large it may become. Defaults to `initial`.
@@ -108,7 +108,7 @@ type FirewallRuleConfig struct {
 	LocalAddresses []string `mapstructure:"local_addresses"`
 	// Those of the other machine, or `LocalSubnet`, `DNS`, `DHCP`, `WINS` or `DefaultGateway`.
 	RemoteAddresses []string `mapstructure:"remote_addresses"`
-	// The program, such as `%SystemRoot%\\system32\\svchost.exe`, or `System`.
+	// The program, such as `%SystemRoot%\system32\svchost.exe`, or `System`.
 	Program string `mapstructure:"program"`
 	// The service by its short name.
 	Service string `mapstructure:"service"`

@@ -43,8 +43,8 @@ func inspectCommand(stdout io.Writer) *cli.Command {
 			&cli.StringFlag{Name: "cat", Usage: "write the bytes of `FILE`, or of its stream FILE:STREAM, to standard output"},
 			&cli.StringFlag{Name: "key", Usage: "print the registry key `KEY` with its values"},
 			&cli.StringSliceFlag{Name: "in", Usage: "go into the disk, WIM or disc that is the file `FILE` of a volume; may be repeated"},
-			&cli.IntFlag{Name: "partition", Usage: "look on partition `N`"},
-			&cli.IntFlag{Name: "image", Usage: "look into image `N` of a WIM"},
+			&cli.IntFlag{Name: "partition", Usage: "look on partition `N`", HideDefault: true},
+			&cli.IntFlag{Name: "image", Usage: "look into image `N` of a WIM", HideDefault: true},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			return inspectAction(c, stdout)
@@ -101,7 +101,7 @@ func inspectUsage(c *cli.Command, paths []string) error {
 		return usagef("--cat writes the file as it is: it takes no --json")
 	case views == 0 && (c.IsSet("partition") || c.IsSet("image")):
 		return usagef("--partition and --image go with --ls, --cat or --key")
-	case c.Int("partition") < 0 || c.Int("image") < 0:
+	case c.IsSet("partition") && c.Int("partition") < 1 || c.IsSet("image") && c.Int("image") < 1:
 		return usagef("partitions and images count from 1")
 	}
 	return nil

@@ -45,6 +45,7 @@ func TestInspectExitCodes(t *testing.T) {
 		"cat as JSON":         {[]string{image, "--cat", "x", "--json"}, 2, "", "--json"},
 		"place for nothing":   {[]string{image, "--partition", "1"}, 2, "", "--partition"},
 		"negative":            {[]string{image, "--ls", "/", "--partition", "-1"}, 2, "", "count from 1"},
+		"zero":                {[]string{image, "--ls", "/", "--image", "0"}, 2, "", "count from 1"},
 	} {
 		code, out, errs := winbake(t, append([]string{"inspect"}, c.args...)...)
 		if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errs, c.err) || (c.err == "") != (errs == "") {

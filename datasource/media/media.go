@@ -14,6 +14,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/catalog"
+	"github.com/winbake/packer-plugin-winbake/internal/placeholder"
 )
 
 // Datasource implements packersdk.Datasource.
@@ -38,7 +39,7 @@ func (d *Datasource) Configure(raws ...any) error {
 		return err
 	}
 	d.config.Medium.Prepare(&d.config.ctx)
-	if problems := d.config.Medium.Engine(new(bake.Config)); len(problems) > 0 {
+	if problems := placeholder.Forgive(raws, d.config.Medium.Engine(new(bake.Config))); len(problems) > 0 {
 		return &packersdk.MultiError{Errors: problems}
 	}
 	return nil

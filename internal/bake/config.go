@@ -197,7 +197,7 @@ func (c *Config) formatProblems() []error {
 		case slices.Contains(c.Formats[:i], f):
 			out = append(out, fault.Invalidf("formats: %q stands there twice", f))
 		case c.Size > f.maxSize():
-			out = append(out, fault.Invalidf("formats: a disk in %q ends at %d GiB, and size is %d bytes", f, f.maxSize()>>30, c.Size))
+			out = append(out, fault.Invalidf("formats: a disk in %q ends at %d GiB, and size is %s", f, f.maxSize()>>30, fault.Bytes(c.Size)))
 		}
 		for _, other := range c.Formats[:i] {
 			if other != f && c.file(other) == c.file(f) {

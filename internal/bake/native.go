@@ -65,7 +65,7 @@ var Rules = []Rule{RuleDiskSize, RuleDiskFree, RuleVirtualSize}
 // What the rules ask for. Sticks are sold in decimal gigabytes.
 const (
 	minStick, goodStick     = 16e9, 32e9
-	minVirtual, goodVirtual = 12 << 30, 24 << 30
+	minVirtual, goodVirtual = 12 << 30, 24e9 // what a stick of 32 GB leaves room for
 	// maxShare is the part of the stick that the virtual disk may take.
 	maxShareOf, maxShare = 4, 3
 )
@@ -74,13 +74,14 @@ const (
 func (n *NativeBoot) broken(stick int64) map[Rule]string {
 	out := map[Rule]string{}
 	if stick < minStick {
-		out[RuleDiskSize] = fmt.Sprintf("a stick of %d bytes is smaller than 16 GB", stick)
+		out[RuleDiskSize] = fmt.Sprintf("a stick of %s is smaller than 16 GB", fault.Bytes(stick))
 	}
 	if n.Size > stick/maxShareOf*maxShare {
-		out[RuleDiskFree] = fmt.Sprintf("a virtual disk of %d bytes leaves less than a quarter of the stick's %d bytes free, which flash needs to stay fast; %d bytes are the most", n.Size, stick, stick/maxShareOf*maxShare)
+		out[RuleDiskFree] = fmt.Sprintf("a virtual disk of %s leaves less than a quarter of the stick's %s free, which flash needs to stay fast; make vhd_size %s at the most",
+			fault.Bytes(n.Size), fault.Bytes(stick), fault.Bytes(stick/maxShareOf*maxShare))
 	}
 	if n.Size < minVirtual {
-		out[RuleVirtualSize] = fmt.Sprintf("a virtual disk of %d bytes is smaller than 12 GiB, the least that Windows has room in for its updates", n.Size)
+		out[RuleVirtualSize] = fmt.Sprintf("a virtual disk of %s is smaller than 12 GiB, the least that Windows has room in for its updates", fault.Bytes(n.Size))
 	}
 	return out
 }
@@ -94,7 +95,7 @@ func (n *NativeBoot) Advice(stick int64) (out []string) {
 		}
 	}
 	if stick >= minStick && stick < goodStick {
-		out = append(out, fmt.Sprintf("The stick has %d bytes; 32 GB are recommended.", stick))
+		out = append(out, fmt.Sprintf("The stick has %s; 32 GB are recommended.", fault.Bytes(stick)))
 	}
 	for gb := int64(16); gb <= 1024; gb *= 2 { // as sticks are sold
 		if stick > gb*1e9 && stick <= gb<<30 {
@@ -102,7 +103,7 @@ func (n *NativeBoot) Advice(stick int64) (out []string) {
 		}
 	}
 	if n.Size >= minVirtual && n.Size < goodVirtual {
-		out = append(out, fmt.Sprintf("The virtual disk has %d bytes; 24 GiB are recommended.", n.Size))
+		out = append(out, fmt.Sprintf("The virtual disk has %s; 24 GB are recommended.", fault.Bytes(n.Size)))
 	}
 	return out
 }
@@ -128,7 +129,7 @@ func (c *Config) nativeProblems() (out []error) {
 	case n.kind() == "":
 		add("vhd_name: %q must end in .vhd or .vhdx", n.File)
 	case n.Size > n.kind().maxSize():
-		add("vhd_size: a disk in a %s ends at %d GiB, and it is %d bytes", strings.ToUpper(string(n.kind())), n.kind().maxSize()>>30, n.Size)
+		add("vhd_size: a disk in a %s ends at %d GiB, and it is %s", strings.ToUpper(string(n.kind())), n.kind().maxSize()>>30, fault.Bytes(n.Size))
 	}
 	_, stickErr := layout.New(layout.Spec{Size: c.Size, Firmware: c.Firmware})
 	_, virtualErr := layout.New(c.windowsDisk())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/stick"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/placeholder"
 )
 
 // Config is the whole configuration of a winbake-usb post-processor.
@@ -58,7 +59,7 @@ func (c *Config) Prepare(raws ...any) error {
 	if c.Image != "" && filepath.Base(c.Image) == "." {
 		problems = append(problems, fault.Invalidf("image: %q is no name of a file", c.Image))
 	}
-	if len(problems) > 0 {
+	if problems = placeholder.Forgive(raws, problems); len(problems) > 0 {
 		return &packersdk.MultiError{Errors: problems}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/edit"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/placeholder"
 )
 
 // builders are the components of winbake that a provisioner works with. What stands before them in a
@@ -43,13 +44,13 @@ func wrongBuilder(why string) error {
 }
 
 // Prepare decodes the configuration of a provisioner into c, and returns every mistake that problems then
-// finds at once.
+// finds at once, but for those in values that are not known before the build runs.
 func Prepare(c any, ctx *interpolate.Context, name string, raws []any, problems func() []error) error {
 	err := config.Decode(c, &config.DecodeOpts{PluginType: "winbake." + name, Interpolate: true, InterpolateContext: ctx}, raws...)
 	if err != nil {
 		return err
 	}
-	if found := problems(); len(found) > 0 {
+	if found := placeholder.Forgive(raws, problems()); len(found) > 0 {
 		return &packersdk.MultiError{Errors: found}
 	}
 	return nil

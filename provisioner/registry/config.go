@@ -33,7 +33,7 @@ type Config struct {
 
 // A value to set. The key is made where it does not exist.
 type SetConfig struct {
-	// The key, such as `HKLM\\SOFTWARE\\Example`.
+	// The key, such as `"HKLM\\SOFTWARE\\Example"`.
 	Key string `mapstructure:"key" required:"true"`
 	// The name of the value. Left out, it is the key's default value.
 	Name string `mapstructure:"name"`
@@ -51,7 +51,7 @@ type SetConfig struct {
 
 // A key or a value to remove. What is not there is passed over.
 type DeleteConfig struct {
-	// The key, such as `HKLM\\SOFTWARE\\Example`. Without `name`, it is removed with all that is
+	// The key, such as `"HKLM\\SOFTWARE\\Example"`. Without `name`, it is removed with all that is
 	// in it.
 	Key string `mapstructure:"key" required:"true"`
 	// The name of the value to remove; the key stays.

@@ -107,7 +107,7 @@ type Partition struct {
 // New partitions a disk. The errors are about the spec.
 func New(s Spec) (*Disk, error) {
 	if s.Size < MinSize {
-		return nil, fault.Invalidf("size: a disk of %d bytes is too small; at least %d MiB are needed", s.Size, MinSize/mib)
+		return nil, fault.Invalidf("size: a disk of %s is too small; at least %s are needed", fault.Bytes(s.Size), fault.Bytes(MinSize))
 	}
 	if s.Size%disk.SectorSize != 0 {
 		return nil, fault.Invalidf("size: %d bytes is not a whole number of %d-byte sectors", s.Size, disk.SectorSize)
@@ -136,9 +136,9 @@ func New(s Spec) (*Disk, error) {
 	if d.MBR() {
 		switch {
 		case s.Size > maxMBR && s.Firmware == Contained:
-			return nil, fault.Invalidf("size: %d bytes: a virtual disk that Windows starts from gets an MBR, which ends at 2 TiB", s.Size)
+			return nil, fault.Invalidf("size: %s: a virtual disk that Windows starts from gets an MBR, which ends at 2 TiB", fault.Bytes(s.Size))
 		case s.Size > maxMBR:
-			return nil, fault.Invalidf("size: %d bytes: an MBR disk (firmware %q) ends at 2 TiB; use firmware %q", s.Size, s.Firmware, UEFI)
+			return nil, fault.Invalidf("size: %s: an MBR disk (firmware %q) ends at 2 TiB; use firmware %q", fault.Bytes(s.Size), s.Firmware, UEFI)
 		}
 		d.Signature = d.signature()
 	}
@@ -210,8 +210,8 @@ func (d *Disk) recoverySize(start, end int64) (int64, error) {
 	if room := end - start - minWindows; want > room {
 		n := len(d.Partitions) + 1
 		return 0, fault.Invalidf(
-			"size: a disk of %d bytes has no room for a recovery partition of %d bytes (partition %d): Windows (partition %d) needs at least %d bytes before it, so that %d bytes are left for it; make the disk larger by %d MiB",
-			d.Spec.Size, want, n+1, n, int64(minWindows), room, (want-room-1)/mib+1)
+			"size: a disk of %s has no room for a recovery partition of %s (partition %d): Windows (partition %d) needs at least %s before it, so that %s are left for it; make the disk larger by %d MiB",
+			fault.Bytes(d.Spec.Size), fault.Bytes(want), n+1, n, fault.Bytes(minWindows), fault.Bytes(max(room, 0)), (want-room-1)/mib+1)
 	}
 	return up(want), nil
 }

@@ -59,12 +59,20 @@ const (
 	installSWM = "sources/install.swm"
 )
 
+// missing is the error for a path that is not there. Of a relative one it says where that starts.
+func missing(path string) error {
+	if here, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+		return fault.Invalidf("there is no %s in %s, where relative paths start", path, here)
+	}
+	return fault.Invalidf("there is no %s", path)
+}
+
 // Open opens a WIM file, the sources/install.wim, .esd or .swm of a folder, the first two of an ISO, or a
 // disk. Of a split WIM path is the first part.
 func Open(path string) (*Medium, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.Invalidf("media: there is no %s", path)
+		return nil, fault.In("media", missing(path))
 	}
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/verify"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bmap"
 )
 
 // nativeDisk is a stick that starts the Windows in a virtual disk on it.
@@ -21,7 +22,7 @@ func nativeDisk(t *testing.T, firmware layout.Firmware, file string) string {
 	}
 	c := bake.Config{
 		Size: 2 << 30, Firmware: firmware, Formats: []bake.Format{bake.Raw}, Media: dir, Image: "ServerStandardCore", Name: "stick", Label: "Windows", Tool: "winbake test",
-		OutputDir: filepath.Join(t.TempDir(), "out"), NoChecksums: true,
+		OutputDir: filepath.Join(t.TempDir(), "out"), BlockMap: true,
 		Native: &bake.NativeBoot{File: file, Size: 640 * mib, Label: "Stick", Overrides: map[bake.Rule]string{}},
 	}
 	for _, rule := range bake.Rules {
@@ -49,6 +50,7 @@ func TestNested(t *testing.T) {
 		if firmware != layout.BIOS {
 			continue
 		}
+		badBlockMaps(t, path)
 		// The first cluster of the virtual disk is its MBR.
 		s := openScene(t, path)
 		at := s.ntfs(1).content(file)
@@ -57,6 +59,32 @@ func TestNested(t *testing.T) {
 		if f.Findings[0].Where.Disk != `partition 1, \`+file {
 			t.Errorf("%+v", f.Findings[0].Where)
 		}
+	}
+}
+
+// badBlockMaps changes the block map beside a stick in ways that are found.
+func badBlockMaps(t *testing.T, path string) {
+	t.Helper()
+	name := path + bmap.Suffix
+	sound, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another, err := (&bmap.Map{Size: 1 << 20, BlockSize: bmap.BlockSize}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, b := range map[string][]byte{"cut off": sound[:len(sound)/2], "of another image": another} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := run(t, path, verify.Options{NoChecksums: true})
+		if !slices.ContainsFunc(f.Findings, func(f verify.Finding) bool { return f.Check == "manifest" && f.Where.Path == filepath.Base(name) }) {
+			t.Errorf("a block map that is %s: %+v", what, f.Findings)
+		}
+	}
+	if err := os.WriteFile(name, sound, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -305,6 +305,6 @@ func (r *records) compareMap(name string, b []byte, size int64) {
 		return
 	}
 	if m.Size != size {
-		r.bad("manifest", name, "it is for an image of %d bytes, and the disk has %d", m.Size, size)
+		r.bad("manifest", name, "it is for an image of %s, and the disk has %s", fault.Bytes(m.Size), fault.Bytes(size))
 	}
 }

@@ -42,7 +42,8 @@ type fragment struct {
 // place assigns every address.
 func (p *Plan) place() error {
 	if need := p.requiredFrom(p.g.size); need > p.g.size {
-		return fault.Invalidf("the files need a partition of %d bytes, %d are available", need, p.g.size)
+		return fault.Invalidf("the files need a partition of %s, and it has %s; make it larger by %d MiB at least",
+			fault.Bytes(need), fault.Bytes(p.g.size), (need-p.g.size-1)>>20+1)
 	}
 	slices.SortStableFunc(p.data, func(a, b content) int { return cmp.Compare(a.position, b.position) })
 	slices.SortStableFunc(p.reserved, func(a, b content) int { return cmp.Compare(b.c.Size(), a.c.Size()) })

@@ -1,6 +1,7 @@
 package ntfs
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
@@ -63,6 +64,7 @@ func (v *Volume) openWOF(f *inode, algorithm wof.Algorithm) (*wofContent, error)
 	if data == nil || unnamed == nil {
 		return nil, f.corrupt("a compressed file without stream %s", wof.StreamName)
 	}
+	data.resident = bytes.Clone(data.resident) // the record's buffer is used again
 	c := &wofContent{data, wof.Layout{Algorithm: algorithm, Size: unnamed.size}}
 	if c.layout.TableSize() > data.size {
 		return nil, f.corrupt("%d bytes in chunks of %d cannot be in a stream of %d", unnamed.size, algorithm.ChunkSize(), data.size)

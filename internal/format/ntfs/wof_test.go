@@ -13,7 +13,9 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/codectest"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/wof/chunk"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 )
@@ -78,6 +80,42 @@ func TestReadWOF(t *testing.T) {
 				compareUnpacked(t, name, got.Find(name).Node, b)
 			}
 		})
+	}
+}
+
+// TestReadSmallWOF reads compressed files whose stream is so short that it is in the MFT record, through the
+// tree and by their paths, after the records of others were read.
+func TestReadSmallWOF(t *testing.T) {
+	tr := tree.New(anyTime)
+	want := map[string][]byte{}
+	for i := range 3000 { // more records than the loader reads in one go
+		name, b := fmt.Sprint("file ", i), bytes.Repeat([]byte{byte(i), byte(i >> 8), 'x'}, 3000)
+		stream, err := chunk.Append(wof.LZX, nil, b)
+		if err != nil || len(stream) > 300 {
+			t.Fatal(len(stream), err)
+		}
+		n := tr.NewFile(tree.Bytes(make([]byte, len(b))))
+		n.Streams = []tree.Stream{{Name: "other", Data: tree.Bytes("kept")}, {Name: "WofCompressedData", Data: tree.Bytes(stream)}}
+		n.Ensure().Reparse = wofReparse(2, 1)
+		link(t, tr, tr.Root, name, "", n)
+		want[name] = b
+	}
+	v, got := read(t, build(t, tr, options(64<<20)))
+	found := map[string]*ntfs.File{}
+	for name := range want {
+		if b, err := tree.ReadAll(got.Find(name).Node.Data, 1<<20); err != nil || !bytes.Equal(b, want[name]) {
+			t.Fatalf("%s: differs (%v)", name, err)
+		}
+		f, err := v.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = f
+	}
+	for name, f := range found {
+		if b, err := tree.ReadAll(f.Content, 1<<20); err != nil || !bytes.Equal(b, want[name]) {
+			t.Errorf("%s, by its path: differs (%v)", name, err)
+		}
 	}
 }
 
