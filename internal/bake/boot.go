@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/filetime"
@@ -12,6 +13,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
 
 // bootFiles is what the disk starts from.
@@ -60,6 +62,9 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 	if err := b.installRecovery(); err != nil {
 		return err
 	}
+	if err := b.keepDriveLetter(); err != nil {
+		return err
+	}
 	for _, firmware := range bootFirmwares[b.c.Firmware] {
 		o := b.bootOptions(firmware)
 		o.Windows = b.windows
@@ -68,6 +73,20 @@ func (b *Bake) InstallBoot(ctx context.Context) (err error) {
 		}
 	}
 	return ctx.Err()
+}
+
+// keepDriveLetter tells a Windows that comes from another disk where it is now. Where its registry cannot be
+// read, Windows is on its own, as it is without this.
+func (b *Bake) keepDriveLetter() error {
+	r := registry.Open(b.tree)
+	r.Store = b.store
+	if err := boot.KeepDriveLetter(r, deviceOf(b.disk, layout.Windows)); err != nil {
+		if !errors.Is(err, registry.ErrNoHive) {
+			b.c.Progress.Note("Drive letters of the image stay as they are: " + err.Error())
+		}
+		return nil
+	}
+	return r.Flush()
 }
 
 // partition lays out the disk that Windows is on, and the one around it where there is one.
@@ -193,7 +212,7 @@ func (b *Bake) on(volume bcd.Device) boot.Place {
 }
 
 // deviceOf names a partition for the boot configuration.
-func deviceOf(d *layout.Disk, r layout.Role) bcd.Device {
+func deviceOf(d *layout.Disk, r layout.Role) bcd.Partition {
 	p := d.Find(r)
 	if d.MBR() {
 		return bcd.MBRPartition(d.Signature, uint64(p.Offset))

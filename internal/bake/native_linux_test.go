@@ -7,16 +7,21 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/utf16le"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
+	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
 	"github.com/winbake/packer-plugin-winbake/internal/oracle"
+	"github.com/winbake/packer-plugin-winbake/internal/oracle/systemhive"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -306,4 +311,51 @@ func TestNativeErrors(t *testing.T) {
 		}
 		empty(t, c.OutputDir)
 	}
+}
+
+// TestDriveLetter bakes a Windows that has run on another disk, where it had the letter C:, onto a disk of its
+// own and into a virtual one.
+func TestDriveLetter(t *testing.T) {
+	oracle.Need(t, "ntfscat", "hivexregedit", "sfdisk", "qemu-img")
+	used := func(tr *tree.Tree) error {
+		r := registry.Open(tr)
+		return errors.Join(r.Set(`HKLM\SYSTEM\MountedDevices`, regf.Binary(`\DosDevices\C:`, make([]byte, 12))), r.Flush())
+	}
+	check := func(v oracle.Volume, want []byte) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "SYSTEM")
+		if err := os.WriteFile(file, []byte(oracle.Run(t, "ntfscat", v.File(t), registry.SystemHive)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := systemhive.Key(t, oracle.Hivex(t, file), "MountedDevices")[`\DosDevices\C:`].Data; !bytes.Equal(got, want) {
+			t.Errorf("C: is %x, want %x", got, want)
+		}
+	}
+	mbr := func(id string, offset int64) []byte {
+		signature, err := strconv.ParseUint(strings.TrimPrefix(id, "0x"), 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(signature)), uint64(offset))
+	}
+	r := run(t, config(t, layout.BIOS), used)
+	check(windows(t, r), mbr(oracle.Sfdisk(t, r.Files[0]).ID, windows(t, r).Offset))
+
+	r = run(t, config(t, layout.UEFI), used)
+	for _, p := range oracle.Sfdisk(t, r.Files[0]).Partitions {
+		if p.Start*512 == windows(t, r).Offset {
+			id := guid.MustParse(p.UUID)
+			check(windows(t, r), append([]byte("DMIO:ID:"), id[:]...))
+		}
+	}
+
+	r = run(t, nativeConfig(t, layout.BIOS, "w.vhd"), used)
+	host, _ := hostVolume(t, r)
+	file := filepath.Join(t.TempDir(), "w.vhd")
+	if err := oracle.NTFSFile(t, host, "w.vhd").CopyTo(file); err != nil {
+		t.Fatal(err)
+	}
+	raw := oracle.QemuImgConvert(t, file, "vpc", "raw", "")
+	table := oracle.Sfdisk(t, raw)
+	check(table.Volume(raw, 1), mbr(table.ID, table.Partitions[0].Start*512))
 }
