@@ -276,17 +276,6 @@ func (r *records) compareTag(k *regf.Key, name, want string) {
 	}
 }
 
-// compareBlockMap looks whether a block map is sound and, if it is this file's, of its size. It has checksums
-// of parts of the file, and none of the whole.
-func (r *records) compareBlockMap(name string, b []byte, f bake.File) {
-	switch m, err := bmap.Parse(b); {
-	case err != nil:
-		r.problems = append(r.problems, problem{"manifest", name, err})
-	case name == f.Name+bmap.Suffix && m.Size != f.Size:
-		r.bad("manifest", name, "it is for an image of %s, and %s has %s", fault.Bytes(m.Size), f.Name, fault.Bytes(f.Size))
-	}
-}
-
 // compareRecords looks whether the evidence is about this file.
 func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 	for _, name := range m.Records {
@@ -299,10 +288,23 @@ func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 			r.problems = append(r.problems, problem{"manifest", name, err})
 		case b == nil:
 			r.bad("manifest", name, "%s names it, and it is not there", manifestName)
-		case strings.HasSuffix(name, bmap.Suffix):
-			r.compareBlockMap(name, b, f)
+		case filepath.Ext(name) == bmap.Suffix:
+			r.compareMap(name, b, m.Disk.Size)
 		case f.SHA256 != "" && !bytes.Contains(bytes.ToLower(b), []byte(strings.ToLower(f.SHA256))):
 			r.bad("manifest", name, "it is not bound to the SHA-256 of %s, %s", r.name, f.SHA256)
 		}
+	}
+}
+
+// compareMap looks whether a block map is whole and of a disk of that size. It has checksums of its own in
+// place of the image's.
+func (r *records) compareMap(name string, b []byte, size int64) {
+	m, err := bmap.Parse(b)
+	if err != nil {
+		r.problems = append(r.problems, problem{"manifest", name, err})
+		return
+	}
+	if m.Size != size {
+		r.bad("manifest", name, "it is for an image of %d bytes, and the disk has %d", m.Size, size)
 	}
 }
