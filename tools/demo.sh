@@ -23,7 +23,7 @@ variables=(-var-file "$secret/demo.pkrvars.hcl" -var "media=$build/media" -var "
 cat <<TEXT
 
 Disks in $build/golden:
-$(cd "$build/golden" && find . -name '*.raw' -o -name '*.vhd' | sort | xargs du -h --apparent-size | sed 's/^/  /')
+$(cd "$build/golden" && find . -name '*.raw' -o -name '*.vhd' | sort | xargs ls -lh | awk '{ print "  " $5 "\t" $NF }')
 
 What next:
   boot one     qemu-system-x86_64 -m 256 -display none -serial stdio -snapshot -drive format=raw,file=$build/golden/bios/standin-bios.raw

@@ -22,7 +22,8 @@ echo "No packer >= 1.10 on PATH: building Packer $version from its Go module (on
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # `go install` refuses modules with replace directives, so the module is built from a copy.
-module=$(cd "$work" && go mod download -json "github.com/hashicorp/packer@$version" | sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p')
+module=$(cd "$work" && go mod download -json "github.com/hashicorp/packer@$version" | awk -F'"' '$2 == "Dir" { print $4 }')
+[ -n "$module" ] && [ -d "$module" ] || { echo "go mod download did not say where Packer's module is" >&2; exit 1; }
 cp -r "$module/." "$work/"
 chmod -R u+w "$work"
 (cd "$work" && CGO_ENABLED=0 go build -mod=mod -trimpath \

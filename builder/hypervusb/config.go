@@ -32,8 +32,8 @@ type Config struct {
 type StickConfig struct {
 	// The size of the stick: a number with `GB`, as sticks are sold by, `GiB` or another unit, or plain bytes.
 	// A stick of 32 GB has 29.8 GiB, and the image must not be larger than the stick that it is written to.
-	// At least `16GB`; 32 GB are recommended. Defaults to `32GiB`, which is more than a stick sold as 32 GB has: for
-	// such a one, `usb_size = "32GB"` and `vhd_size = "24GB"`.
+	// At least `16GB`; 32 GB are recommended. Defaults to `32GiB`, which is for a stick of 64 GB: one of 32 GB
+	// takes `32GB` with a `vhd_size` of at most `24GB`.
 	UsbSize string `mapstructure:"usb_size"`
 	// The label of the volume on the stick, at most 32 characters. Defaults to `HVUSB`.
 	UsbLabel string `mapstructure:"usb_label"`

@@ -24,6 +24,7 @@ func TestPrepare(t *testing.T) {
 		{map[string]any{"device": "/dev/loop0", "allow_loop": true}, ""},
 		{map[string]any{}, "device: give the stick's serial number"},
 		{map[string]any{"device": "/dev/loop0"}, "device: /dev/loop0 is a loop device"},
+		{map[string]any{"device": "/dev/sdb"}, "device: /dev/sdb may be another disk tomorrow; give the stick's serial number, or its path in /dev/disk/by-id/"},
 		{map[string]any{"device": "x", "image": "."}, "image: "},
 		{map[string]any{"devcie": "x"}, "devcie"},
 	} {

@@ -94,9 +94,9 @@ func TestNoRoom(t *testing.T) {
 	}
 	for want, s := range map[string]Spec{
 		"a recovery partition of 512.0 MiB (536870913 bytes) (partition 4): Windows (partition 3) needs at least 194 MiB before it, so that 512 MiB are left for it; make the disk larger by 1 MiB": {Size: 1024 * mib, Firmware: UEFI, Recovery: full.Recovery + 1},
-		"(partition 2): Windows (partition 1) ":                                          {Size: 600 * mib, Firmware: BIOS, Recovery: 750 * mib},
-		"(partition 3): Windows (partition 2) ":                                          {Size: 1024 * mib, Firmware: Both, Recovery: 1 << 62},
-		"recovery partition: -1 bytes is no size":                                        {Size: 1024 * mib, Firmware: UEFI, Recovery: -1},
+		"(partition 2): Windows (partition 1) ":                                  {Size: 600 * mib, Firmware: BIOS, Recovery: 750 * mib},
+		"(partition 3): Windows (partition 2) ":                                  {Size: 1024 * mib, Firmware: Both, Recovery: 1 << 62},
+		"recovery partition: -1 bytes is no size":                                {Size: 1024 * mib, Firmware: UEFI, Recovery: -1},
 		"size: a disk of 512 MiB has no room for a recovery partition of 1 byte": {Size: MinSize, Firmware: UEFI, Recovery: 1},
 	} {
 		if _, err := New(s); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), want) {

@@ -116,16 +116,35 @@ func (d *Disk) Confirm(answer string) error {
 	return nil
 }
 
-const byID = "/dev/disk/by-id/"
+const (
+	byID       = "/dev/disk/by-id/"
+	loopDevice = "/dev/loop"
+)
 
-// CheckSelector says whether a selector can name a disk, without looking at the disks.
+// CheckSelector says whether a selector can name a disk, without looking at the disks: Select, which does, also
+// refuses what this one does.
 func CheckSelector(selector string, allow Allow) error {
+	if err := checkForm(selector, allow); err != nil {
+		return err
+	}
+	if changes(selector) && !strings.HasPrefix(selector, loopDevice) {
+		return fault.Invalidf("%s may be another disk tomorrow; give the stick's serial number, or its path in %s; `winbake usb list` shows them", selector, byID)
+	}
+	return nil
+}
+
+// changes says that a selector is a path that may be another disk's after the next start.
+func changes(selector string) bool {
+	return strings.HasPrefix(selector, "/dev/") && !strings.HasPrefix(selector, byID)
+}
+
+func checkForm(selector string, allow Allow) error {
 	switch {
 	case selector == "":
 		return fault.Invalidf("give the stick's serial number, or its path in %s; `winbake usb list` shows them", byID)
-	case allow.Loop && strings.HasPrefix(selector, "/dev/loop"):
+	case allow.Loop && strings.HasPrefix(selector, loopDevice):
 		return nil
-	case strings.HasPrefix(selector, "/dev/loop"):
+	case strings.HasPrefix(selector, loopDevice):
 		return fault.Invalidf("%s is a loop device; allow_loop (--allow-loop) permits that", selector)
 	}
 	return nil
@@ -134,7 +153,7 @@ func CheckSelector(selector string, allow Allow) error {
 // Select finds the disk that a selector names among disks: a serial number, or a path in
 // /dev/disk/by-id. Names such as /dev/sdb, which change, are refused, and so is what fits several disks.
 func Select(disks []Disk, selector string, allow Allow) (*Disk, error) {
-	if err := CheckSelector(selector, allow); err != nil {
+	if err := checkForm(selector, allow); err != nil {
 		return nil, err
 	}
 	var found []*Disk
@@ -160,7 +179,7 @@ func Select(disks []Disk, selector string, allow Allow) (*Disk, error) {
 		return nil, fault.Invalidf("%d disks have the serial %s; name one of them by its path: %s", len(found), selector, names(found))
 	case strings.HasPrefix(selector, byID) && strings.Contains(selector, "-part"):
 		return nil, fault.Invalidf("there is no disk %s; it must be the disk's name, not a partition's", selector)
-	case strings.HasPrefix(selector, "/dev/") && !strings.HasPrefix(selector, byID):
+	case changes(selector):
 		return nil, fault.Invalidf("%s may be another disk tomorrow; give the stick's serial number, or its path in %s. %s", selector, byID, offer(disks, allow))
 	}
 	return nil, fault.Invalidf("there is no disk %s. %s", selector, offer(disks, allow))
