@@ -229,6 +229,9 @@ func (c *checker) file(f *inode) {
 	if f.isDir() != (f.find(typeIndexRoot, dirIndex) != nil) {
 		c.bad(f.record, "flags %#x and index %s disagree whether it is a directory", f.flags, dirIndex)
 	}
+	if !f.isDir() && f.find(typeData, "") == nil && !f.systems() {
+		c.bad(f.record, "is a file, and has no $DATA")
+	}
 	if f.unlisted > 0 {
 		c.bad(f.record, "the attribute list does not name %d attributes that there are", f.unlisted)
 	}

@@ -84,6 +84,7 @@ func (w *walker) node(what string, b []byte, depth int) error {
 			w.leaf(what, depth, count, flags)
 		}
 		if flags&entryLast != 0 {
+			w.header(what, b, at+n, flags&entrySubnode != 0)
 			return nil
 		}
 		if err := w.visit(e); err != nil {
@@ -92,6 +93,23 @@ func (w *walker) node(what string, b []byte, depth int) error {
 		at += n
 	}
 }
+
+// header notes what an index header says and readers can do without: where its entries end, how much room
+// they have, and whether there are nodes below. Windows goes by it when it adds an entry.
+func (w *walker) header(what string, b []byte, end int64, above bool) {
+	if w.note == nil {
+		return
+	}
+	if used, room := int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:])); used != end || room < used || room > int64(len(b)) {
+		w.note("index %s: %s: entries end at %#x, says its header, with room up to %#x; they end at %#x of %#x", w.name, what, used, room, end, len(b))
+	}
+	if said := b[12]&indexAbove != 0; said != above {
+		w.note("index %s: %s says %v to having nodes below, its entries %v", w.name, what, said, above)
+	}
+}
+
+// indexAbove is the flag of an index header whose entries have nodes below.
+const indexAbove = 0x01
 
 // leaf notes trees that are not balanced, and empty nodes.
 func (w *walker) leaf(what string, depth, count int, flags uint16) {
