@@ -17,7 +17,7 @@ ReAgent.xml and the boot configuration point to it, whether there is room to upd
 security advisories it answers. Nothing is written to the images.
 
 PATH is a disk (raw, VHD, VHDX, qcow2), an NTFS volume, or the folder that a Windows volume is
-mounted at.
+mounted at. A Windows in a virtual disk for native boot on a disk is audited where it is.
 
 Exit codes: 0 nothing to do, 1 findings, 2 wrong use, 3 something could not be read.`
 
