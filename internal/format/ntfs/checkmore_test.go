@@ -44,7 +44,8 @@ func TestCheckMeaning(t *testing.T) {
 		want string
 	}{
 		{"$DATA becomes another type", attribute(file, 0x80), 0x08, "type 0x88"},
-		{"$DATA becomes the program's own", attribute(file, 0x80) + 1, 0x10, "has no $DATA"},
+		{"$DATA becomes the program's own", attribute(file, 0x80) + 1, 0x10, "type 0x1080"},
+		{"$DATA loses its place in the file", attribute(file, 0x80), 0x90, "has no $DATA"},
 		{"undefined flag", attribute(file, 0x80) + 12, 0x08, "flags 0x8"},
 		{"compressed without units", attribute(file, 0x80) + 12, 0x01, "units of no clusters"},
 		{"$FILE_NAME outside of an index", attribute(file, 0x30) + 22, 1, "not marked as indexed"},
@@ -52,6 +53,7 @@ func TestCheckMeaning(t *testing.T) {
 		{"index root, nodes below", attribute(folder, 0x90) + int(le.Uint16(good[attribute(folder, 0x90)+20:])) + 16 + 12, 1, "nodes below"},
 		{"index block, end of entries", block + 0x18 + 4, 0x08, "index $I30"},
 		{"index block, room", block + 0x18 + 9, 0x80, "index $I30"},
+		{"index block, less room", block + 0x18 + 8, 0x08, "index $I30"},
 		{"index block, nodes below", block + 0x18 + 12, 1, "nodes below"},
 	} {
 		m := slices.Clone(good)

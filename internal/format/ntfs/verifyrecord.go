@@ -135,11 +135,13 @@ func (c *checker) head(record uint32, b []byte) {
 	}
 }
 
-// firstUserType is where the types begin that programs may define (linux-ntfs documentation, "$AttrDef").
-const firstUserType = 0x1000
+// typePropertySet is of Windows NT 4 (linux-ntfs documentation, "$AttrDef").
+const typePropertySet = 0xF0
 
+// definedType says whether an attribute may have a type. Those from 0x1000 on are for programs to define; there is no
+// way to, and none has.
 func definedType(typ uint32) bool {
-	return typ >= firstUserType || slices.ContainsFunc(attrDefs[:], func(d attrDef) bool { return d.typ == typ })
+	return typ == typePropertySet || slices.ContainsFunc(attrDefs[:], func(d attrDef) bool { return d.typ == typ })
 }
 
 // order compares two attributes that follow one another in a file.
