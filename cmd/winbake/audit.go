@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -17,7 +16,7 @@ ReAgent.xml and the boot configuration point to it, whether there is room to upd
 security advisories it answers. Nothing is written to the images.
 
 PATH is a disk (raw, VHD, VHDX, qcow2), an NTFS volume, or the folder that a Windows volume is
-mounted at.
+mounted at. A Windows in a virtual disk for native boot on a disk is audited where it is.
 
 Exit codes: 0 nothing to do, 1 findings, 2 wrong use, 3 something could not be read.`
 
@@ -77,8 +76,5 @@ func show(w io.Writer, r *audit.Report, asJSON bool) error {
 	if !asJSON {
 		return writeText(w, r)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return writeJSON(w, r)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -111,8 +110,5 @@ func showInspection(w io.Writer, r *inspect.Report, asJSON bool) error {
 	if !asJSON {
 		return writeInspection(w, r)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return writeJSON(w, r)
 }

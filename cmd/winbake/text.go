@@ -70,12 +70,18 @@ func (p *page) end() {
 }
 
 func (p *page) image(i *audit.Image) {
-	p.line("%s", i.Path)
+	format := i.Format
+	if i.Inside != nil {
+		format = i.Inside.Format
+		p.line("%s: %s", i.Path, i.Inside)
+	} else {
+		p.line("%s", i.Path)
+	}
 	if w := i.Windows; w != nil {
 		p.row("Windows", fmt.Sprintf("%s, %s (%s) %s%s", cmp.Or(w.Product, w.Name), w.Version, w.Architecture, w.Installation, on(w.Partition)))
 	}
 	if d := i.Disk; d != nil {
-		p.row("Disk", fmt.Sprintf("%s, %s, %s %s", audit.Size(d.Size), i.Format, strings.ToUpper(d.Table), d.ID))
+		p.row("Disk", fmt.Sprintf("%s, %s, %s %s", audit.Size(d.Size), format, strings.ToUpper(d.Table), d.ID))
 	}
 	if r := i.Recovery; r != nil {
 		p.row("Recovery partition", fmt.Sprintf("%d: %s, %s free", r.Partition, audit.Size(r.Size), sizeOr(r.Free)))
@@ -112,7 +118,11 @@ func (p *page) winRE(i *audit.Image) {
 		if b.Recovery {
 			state = "WinRE's own store"
 		}
-		p.row("BCD", b.Store+on(b.Partition)+": "+pointer(state, b.Target, b.TargetPart))
+		where := on(b.Partition)
+		if b.Around {
+			where += " of the disk around it"
+		}
+		p.row("BCD", b.Store+where+": "+pointer(state, b.Target, b.TargetPart))
 	}
 	if r := i.Room; r != nil {
 		p.row("Room for updates", fmt.Sprintf("%s free%s, %s wanted", audit.Size(r.Free), on(r.Partition), audit.Size(r.Needed)))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -60,10 +59,7 @@ func verifyAction(ctx context.Context, c *cli.Command, stdout io.Writer) error {
 
 func showVerify(w io.Writer, r *verify.Report, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
 	}
 	p := &page{}
 	for _, f := range r.Files {

@@ -13,6 +13,7 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/bake"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/audit"
 	"github.com/winbake/packer-plugin-winbake/internal/bake/layout"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/format/regf"
@@ -64,15 +65,76 @@ func TestBaked(t *testing.T) {
 	}
 }
 
-// TestStick has a Windows that is not on the disk itself.
+// TestStick audits the Windows in the virtual disk on a stick where it is.
 func TestStick(t *testing.T) {
 	const forTest = "a test"
+	for firmware, name := range map[layout.Firmware]string{layout.BIOS: "w.vhd", layout.UEFI: "w.vhdx", layout.Both: "w.vhd"} {
+		r := runBake(t, bake.Config{
+			Size: 1 << 30, Firmware: firmware, Formats: []bake.Format{bake.Raw},
+			Native: &bake.NativeBoot{File: name, Size: 600 * mib, Overrides: map[bake.Rule]string{bake.RuleDiskSize: forTest, bake.RuleVirtualSize: forTest}},
+		}, nil)
+		i := one(t, r.Files[0])
+		format := map[string]string{"w.vhd": "fixed VHD", "w.vhdx": "VHDX"}[name]
+		if i.Inside == nil || i.Inside.Path != `\`+name || i.Inside.Format != format || i.Format != "raw" || i.Windows == nil || i.Windows.Partition != 1 {
+			t.Errorf("%s: %+v, %s, %+v", firmware, i.Inside, i.Format, i.Windows)
+			continue
+		}
+		if i.Verdict == audit.Unreadable || i.Disk.ID == r.Manifest.Disk.ID || len(i.Partitions) != 1 || len(i.Boot) == 0 {
+			t.Errorf("%s: %s, %+v, %+v", firmware, i.Error, i.Disk, i.Boot)
+		}
+		for _, b := range i.Boot {
+			if !b.Around || b.Problem != "" || b.Target != audit.TargetNone || b.Partition == 0 {
+				t.Errorf("%s: %+v", firmware, b)
+			}
+		}
+		for _, f := range i.Findings {
+			if strings.HasPrefix(f.ID, "bcd-") {
+				t.Errorf("%s: %+v", firmware, f)
+			}
+		}
+	}
+}
+
+// TestDamagedStick has a stick whose virtual disk or boot configuration cannot be read.
+func TestDamagedStick(t *testing.T) {
+	const forTest = "a test"
 	r := runBake(t, bake.Config{
-		Size: 1 << 30, Firmware: layout.UEFI, Formats: []bake.Format{bake.Raw},
+		Size: 1 << 30, Firmware: layout.BIOS, Formats: []bake.Format{bake.Raw},
 		Native: &bake.NativeBoot{File: "w.vhd", Size: 600 * mib, Overrides: map[bake.Rule]string{bake.RuleDiskSize: forTest, bake.RuleVirtualSize: forTest}},
 	}, nil)
-	if i := one(t, r.Files[0]); i.Verdict != audit.Unreadable || !strings.Contains(i.Error, "partition 3 holds a virtual disk, w.vhd") {
-		t.Errorf("%s: %s", i.Verdict, i.Error)
+	path := r.Files[0]
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := volumes.Open(f, info.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(name string) int64 {
+		c, err := d.Volumes[0].Content(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Volumes[0].Offset + tree.Position(c)
+	}
+	// Without a store, the virtual disk in the root folder is found.
+	if _, err := f.WriteAt([]byte("lost"), place("Boot/BCD")); err != nil {
+		t.Fatal(err)
+	}
+	if i := one(t, path); i.Inside == nil || i.Windows == nil || !strings.Contains(warnings(i), "bcd-unreadable") {
+		t.Errorf("%+v, %s, %s", i.Inside, i.Error, warnings(i))
+	}
+	if _, err := f.WriteAt(make([]byte, 512), place("w.vhd")); err != nil {
+		t.Fatal(err)
+	}
+	if i := one(t, path); i.Verdict != audit.Unreadable || i.Inside == nil || !strings.Contains(i.Error, `\w.vhd on partition 1`) {
+		t.Errorf("%s %s", i.Verdict, i.Error)
 	}
 }
 

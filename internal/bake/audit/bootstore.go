@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
@@ -13,13 +14,13 @@ import (
 
 // boot reads every BCD store of the disk.
 func (a *auditor) boot() {
-	for _, v := range a.volumes {
-		for _, path := range []string{boot.BIOS.StorePath(), boot.UEFI.StorePath(), boot.RecoveryStorePath} {
+	for i, v := range a.storeVolumes() {
+		for _, path := range volumes.Stores {
 			s, err := bootstore.Read(v.read, path)
 			if missing(err) {
 				continue
 			}
-			b := Boot{Store: windowsPath(path), Partition: v.Number, Recovery: path == boot.RecoveryStorePath}
+			b := Boot{Store: windowsPath(path), Partition: v.Number, Recovery: path == boot.RecoveryStorePath, Around: i >= len(a.volumes)}
 			switch {
 			case err != nil:
 			case b.Recovery:
@@ -101,8 +102,8 @@ func (a *auditor) loader(s *bcd.Store) *bcd.Object {
 	return first
 }
 
-// otherPartition says whether an entry starts a Windows from a partition of this disk that is not the
-// audited one's.
+// otherPartition says whether an entry starts a Windows from a partition of this disk, or of the one around it,
+// that is not the audited one's, or from another virtual disk.
 func (a *auditor) otherPartition(o *bcd.Object) bool {
 	e, ok := o.Element(bcd.ElemOSDevice)
 	if !ok {
@@ -112,12 +113,15 @@ func (a *auditor) otherPartition(o *bcd.Object) bool {
 	if err != nil {
 		return false
 	}
+	if f, ok := bcd.InVirtualDisk(d); ok && !a.named(f) {
+		return true
+	}
 	p, ok := d.(bcd.Partition)
 	if !ok {
 		return false
 	}
-	v, _ := a.partition(p)
-	return v != nil && v != a.windows
+	v, target := a.partition(p)
+	return v != nil && v != a.windows || target == targetAround
 }
 
 // device says where the recovery environment of an entry is.
@@ -142,12 +146,19 @@ func (a *auditor) device(o *bcd.Object, b *Boot) error {
 	case bcd.Partition:
 		v, b.Target = a.partition(on)
 	case bcd.Boot:
+		if b.Around {
+			b.Target = TargetDisk
+			return nil
+		}
 		v = a.at(b.Partition)
 	default:
 		b.Target = TargetUnchecked
 		return nil
 	}
 	if v == nil {
+		if b.Target == targetAround {
+			b.Target = TargetDisk
+		}
 		return nil
 	}
 	b.TargetPart, b.Target = v.Number, TargetOK
@@ -162,11 +173,14 @@ func (a *auditor) partition(p bcd.Partition) (*volume, Target) {
 	if a.identity == nil {
 		return nil, TargetUnchecked
 	}
-	list := make([]disk.Partition, len(a.volumes))
-	for i, v := range a.volumes {
-		list[i] = v.table
+	if f, ok := bcd.InVirtualDisk(p); ok && a.named(f) {
+		p.Inside = nil
+	} else if a.around != nil {
+		if _, err := a.around.disk.Find(p); err == nil {
+			return nil, targetAround
+		}
 	}
-	i, err := bootstore.Find(*a.identity, list, p)
+	i, err := bootstore.Find(*a.identity, a.table(), p)
 	switch {
 	case errors.Is(err, bootstore.ErrOtherDisk):
 		return nil, TargetDisk
@@ -174,6 +188,18 @@ func (a *auditor) partition(p bcd.Partition) (*volume, Target) {
 		return nil, TargetPartition
 	}
 	return a.volumes[i], TargetOK
+}
+
+// targetAround is the target of a device on the disk around a virtual one; it is in no report.
+const targetAround Target = "around"
+
+// table is the disk's partition table.
+func (d *auditedDisk) table() []disk.Partition {
+	list := make([]disk.Partition, len(d.volumes))
+	for i, v := range d.volumes {
+		list[i] = v.table
+	}
+	return list
 }
 
 var zeroID id

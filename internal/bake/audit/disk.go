@@ -3,36 +3,79 @@ package audit
 import (
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
+	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
-// inspectDisk audits every Windows of a disk, which the report calls name.
+// auditedDisk is a disk with its volumes; a volume without a disk, and a folder, are one with only that.
+type auditedDisk struct {
+	volumes  []*volume
+	identity *disk.Identity // nil for a volume or folder
+	size     int64
+	disk     *volumes.Disk
+
+	// Of a virtual disk: the disk that its file is on.
+	around *auditedDisk
+	file   volumes.File
+}
+
+// readDisk opens the volumes of a disk, or the volume that fills it, and finds out what they are for.
+func readDisk(r io.ReaderAt, size int64) (*auditedDisk, error) {
+	opened, err := volumes.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	d := &auditedDisk{identity: opened.Identity, size: size, disk: opened}
+	for _, o := range opened.Volumes {
+		v := newVolume(o)
+		if d.identity == nil {
+			v.Type, v.Size = "", size
+		}
+		d.volumes = append(d.volumes, v)
+	}
+	giveRoles(d.volumes)
+	return d, nil
+}
+
+// inspectDisk audits every Windows of a disk, which the report calls name, and of the virtual disks on it
+// that a Windows starts from.
 func inspectDisk(name string, r io.ReaderAt, size int64, advisories []winre.Advisory) []*Image {
-	list, identity, err := readDisk(r, size)
+	d, err := readDisk(r, size)
 	if err != nil {
 		return []*Image{newImage(name, KindDisk).fail(fault.In(name, err))}
 	}
-	giveRoles(list)
-	var out []*Image
-	for _, v := range list {
+	out := d.audit(name, advisories)
+	for _, f := range d.virtualDisks(len(out) > 0) {
+		out = append(out, d.inside(name, f, advisories)...)
+	}
+	if len(out) == 0 {
+		out = append(out, d.without(name))
+	}
+	return out
+}
+
+// audit audits every Windows of the disk itself.
+func (d *auditedDisk) audit(name string, advisories []winre.Advisory) (out []*Image) {
+	for _, v := range d.volumes {
 		if v.Role == roleWindows {
-			a := newAuditor(name, list, identity, size)
+			a := newAuditor(name, d)
 			a.windows, a.advisories = v, advisories
 			out = append(out, a.run())
 		}
 	}
-	if len(out) == 0 {
-		a := newAuditor(name, list, identity, size)
-		a.list()
-		out = append(out, a.image.fail(fault.In(name, noWindows(list))))
-	}
 	return out
+}
+
+// without is the report on a disk that has no Windows.
+func (d *auditedDisk) without(name string) *Image {
+	a := newAuditor(name, d)
+	a.list()
+	return a.image.fail(fault.In(name, noWindows(d.volumes)))
 }
 
 // noWindows says what there is instead.
@@ -51,45 +94,24 @@ func noWindows(list []*volume) error {
 	if len(problems) > 0 {
 		return fault.Corruptf(fault.NoOffset, "no Windows can be read; %s", strings.Join(problems, "; "))
 	}
-	if v, name := virtualDisk(list); v != nil {
-		return fault.Invalidf("%s holds a virtual disk, %s, and no partition holds Windows itself; take it out and audit it: winbake inspect DISK --partition %d --cat %s > %s",
-			v.name(), name, v.Number, name, name)
-	}
 	return fault.Invalidf("none of its %d partitions holds Windows: there is no %s", len(list), windowsPath(registry.SystemHive))
-}
-
-// virtualDisk finds a virtual disk in the root directory of a volume, where sticks for native boot have it.
-func virtualDisk(list []*volume) (*volume, string) {
-	for _, v := range list {
-		t, err := v.tree()
-		if err != nil {
-			continue
-		}
-		for _, e := range t.Entries(t.Root) {
-			if ext := strings.ToLower(path.Ext(e.Name)); !e.Node.IsDir() && (ext == ".vhd" || ext == ".vhdx") {
-				return v, e.Name
-			}
-		}
-	}
-	return nil, ""
 }
 
 // auditor audits one Windows.
 type auditor struct {
+	*auditedDisk
 	image      *Image
-	volumes    []*volume // all of the disk, or the only one
-	identity   *disk.Identity
 	windows    *volume
 	advisories []winre.Advisory
 }
 
-func newAuditor(name string, list []*volume, identity *disk.Identity, size int64) *auditor {
-	a := &auditor{image: newImage(name, KindVolume), volumes: list, identity: identity}
-	if identity != nil {
+func newAuditor(name string, d *auditedDisk) *auditor {
+	a := &auditor{auditedDisk: d, image: newImage(name, KindVolume)}
+	if id := d.identity; id != nil {
 		a.image.Kind = KindDisk
-		a.image.Disk = &Disk{Size: size, Table: "gpt", ID: identity.ID.String()}
-		if !identity.GPT {
-			a.image.Disk.Table, a.image.Disk.ID = "mbr", signature(identity.Signature)
+		a.image.Disk = &Disk{Size: d.size, Table: "gpt", ID: id.ID.String()}
+		if !id.GPT {
+			a.image.Disk.Table, a.image.Disk.ID = "mbr", signature(id.Signature)
 		}
 	}
 	return a

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -17,14 +18,11 @@ import (
 
 // folderFiles are what an audit reads of a Windows volume.
 var folderFiles = func() []string {
-	out := []string{
-		"Windows/System32/winload.efi", "Windows/System32/winload.exe", "Windows/System32/ntoskrnl.exe",
-		winre.StateFile, stagedFile, wimFile,
-	}
-	for _, hive := range []string{registry.SystemHive, registry.SoftwareHive, boot.BIOS.StorePath(), boot.UEFI.StorePath()} {
-		out = append(out, hive)
+	out := append(slices.Clone(windowsFiles), winre.StateFile, stagedFile, wimFile)
+	for _, store := range []string{boot.BIOS.StorePath(), boot.UEFI.StorePath()} {
+		out = append(out, store)
 		for _, extension := range registry.LogExtensions {
-			out = append(out, hive+extension)
+			out = append(out, store+extension)
 		}
 	}
 	return out
@@ -52,15 +50,11 @@ func inspectFolder(folder string, advisories []winre.Advisory) *Image {
 			return i.fail(fault.In(folder, err))
 		}
 	}
-	v := &volume{
-		Partition: Partition{Role: roleWindows},
-		tree:      func() (*tree.Tree, error) { return t, nil },
-		exists:    func(p string) bool { return t.Find(p) != nil },
-	}
+	v := &volume{Partition: Partition{Role: roleWindows}, folder: t}
 	if !v.exists(registry.SystemHive) {
 		return i.fail(fault.Invalidf("the folder %s holds no Windows: there is no %s", folder, windowsPath(registry.SystemHive)))
 	}
-	a := &auditor{image: i, volumes: []*volume{v}, windows: v, advisories: advisories}
+	a := &auditor{image: i, auditedDisk: &auditedDisk{volumes: []*volume{v}}, windows: v, advisories: advisories}
 	a.run()
 	i.Partitions = []Partition{} // a folder has none
 	return i

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 
+	"github.com/winbake/packer-plugin-winbake/internal/fault"
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
@@ -70,19 +71,15 @@ func (a *auditor) add(v *volume, place, path string) {
 }
 
 func inspectWIM(v *volume, path string) (winre.Info, error) {
-	t, err := v.tree()
+	c, err := v.content(path)
 	if err != nil {
 		return winre.Info{}, err
 	}
-	n, err := t.Lookup(path)
-	if err != nil {
-		return winre.Info{}, err
+	size := c.Size()
+	if size == 0 {
+		return winre.Info{}, fault.Corruptf(fault.NoOffset, "it is empty")
 	}
-	size := tree.SizeOf(n.Data)
-	if n.IsDir() || n.Data == nil {
-		return winre.Info{}, fmt.Errorf("it is no file, or empty")
-	}
-	info, err := winre.Inspect(n.Data, size)
+	info, err := winre.Inspect(c, size)
 	info.Size = size
 	return info, err
 }

@@ -42,10 +42,12 @@ const (
 
 // Image is one Windows of one path.
 type Image struct {
-	Path    string  `json:"path"`
-	Kind    Kind    `json:"kind"`
-	Format  string  `json:"format,omitempty"` // of the file: raw, fixed VHD, dynamic VHD, VHDX, qcow2
-	Verdict Verdict `json:"verdict"`
+	Path   string `json:"path"`
+	Kind   Kind   `json:"kind"`
+	Format string `json:"format,omitempty"` // of the file: raw, fixed VHD, dynamic VHD, VHDX, qcow2
+	// Inside is the virtual disk of the path's disk that the Windows is in; absent for one that is in none.
+	Inside  *VirtualDisk `json:"virtual_disk,omitempty"`
+	Verdict Verdict      `json:"verdict"`
 	// Error is why the image could not be read; its other fields say what is known all the same.
 	Error      string      `json:"error,omitempty"`
 	Windows    *Windows    `json:"windows"`
@@ -61,6 +63,13 @@ type Image struct {
 	// Summary is the verdict in a sentence, Next what to do.
 	Summary string   `json:"summary"`
 	Next    []string `json:"next"`
+}
+
+// VirtualDisk is a virtual disk in a file of a disk. All but its own fields are of the disk in it.
+type VirtualDisk struct {
+	Partition int    `json:"partition"` // that the file is on; 0 for a volume without a disk
+	Path      string `json:"path"`
+	Format    string `json:"format"`
 }
 
 // Windows is what an image is.
@@ -202,8 +211,10 @@ type ReAgent struct {
 type Boot struct {
 	Store string `json:"store"`
 	// Recovery says that it is the second store of a UEFI disk, whose only entry is WinRE's.
-	Recovery   bool   `json:"recovery_store"`
-	Partition  int    `json:"partition"` // that holds the store
+	Recovery  bool `json:"recovery_store"`
+	Partition int  `json:"partition"` // that holds the store
+	// Around says that the store, and so the partition, is of the disk around the virtual one.
+	Around     bool   `json:"around,omitempty"`
 	Loader     string `json:"loader"`
 	Enabled    *bool  `json:"recovery_enabled"` // null where it is not set
 	Sequence   string `json:"recovery_sequence"`

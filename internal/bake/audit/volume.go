@@ -1,17 +1,17 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
-	"github.com/winbake/packer-plugin-winbake/internal/format/fat32"
 	"github.com/winbake/packer-plugin-winbake/internal/format/ntfs"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
@@ -28,35 +28,67 @@ type volume struct {
 	Partition
 	table disk.Partition // zero for a volume without a disk
 	ntfs  *ntfs.Volume   // nil for another file system, or one that cannot be read
-	fat   *fat32.Volume
-	// tree is all of an NTFS volume, or what matters of a folder. It is read once, when it is needed.
-	tree func() (*tree.Tree, error)
-	// exists says whether there is a file at a path, without reading the tree.
-	exists func(path string) bool
+	// files is where the files are, on a disk; folder what matters of a folder.
+	files  *volumes.Volume
+	folder *tree.Tree
 }
 
 // newVolume is the audit's view of an opened volume. FAT volumes are not searched for Windows.
 func newVolume(o *volumes.Volume) *volume {
-	v := &volume{table: o.Partition, Partition: describe(&o.Partition), ntfs: o.NTFS, fat: o.FAT}
+	v := &volume{table: o.Partition, Partition: describe(&o.Partition), ntfs: o.NTFS, files: o}
 	v.FileSystem = o.FileSystem
-	v.tree = func() (*tree.Tree, error) { return nil, fs.ErrNotExist }
-	v.exists = func(string) bool { return false }
 	v.problem(o.Err)
 	if o.NTFS == nil {
 		return v
 	}
-	v.Label, v.tree = o.NTFS.Label(), o.Tree
-	v.exists = func(path string) bool {
-		found, err := o.Exists(path)
-		v.problem(err)
-		return found
-	}
+	v.Label = o.NTFS.Label()
 	free, err := o.NTFS.Free()
 	v.problem(err)
 	if err == nil {
 		v.Free = &free
 	}
 	return v
+}
+
+// windowsFiles are what tells which Windows a volume has.
+var windowsFiles = func() []string {
+	out := boot.Programs()
+	for _, hive := range []string{registry.SystemHive, registry.SoftwareHive} {
+		out = append(out, hive)
+		for _, extension := range registry.LogExtensions {
+			out = append(out, hive+extension)
+		}
+	}
+	return out
+}()
+
+// tree returns the windowsFiles of the volume.
+func (v *volume) tree() (*tree.Tree, error) {
+	if v.folder != nil {
+		return v.folder, nil
+	}
+	return v.files.Part(windowsFiles...)
+}
+
+// exists says whether there is something at a path of a folder or an NTFS volume.
+func (v *volume) exists(path string) bool {
+	if v.folder != nil {
+		return v.folder.Find(path) != nil
+	}
+	if v.ntfs == nil {
+		return false
+	}
+	found, err := v.ntfs.Exists(path)
+	v.problem(err)
+	return found
+}
+
+// content returns the content of a file.
+func (v *volume) content(path string) (tree.Content, error) {
+	if v.folder != nil {
+		return volumes.Content(v.folder, path)
+	}
+	return v.files.Content(path)
 }
 
 func (v *volume) problem(err error) {
@@ -67,17 +99,17 @@ func (v *volume) problem(err error) {
 
 // read returns a file of the volume; the error wraps fs.ErrNotExist where there is none.
 func (v *volume) read(path string, limit int64) ([]byte, error) {
-	if v.fat != nil {
-		return v.fat.ReadFile(path, limit)
+	if v.folder != nil {
+		c, err := volumes.Content(v.folder, path)
+		if err != nil || c.Size() == 0 {
+			return nil, cmp.Or(err, fs.ErrNotExist)
+		}
+		return tree.ReadAll(c, limit)
 	}
-	if !v.exists(path) {
+	if v.ntfs != nil && !v.exists(path) {
 		return nil, fs.ErrNotExist
 	}
-	t, err := v.tree()
-	if err != nil {
-		return nil, err
-	}
-	return volumes.ReadFrom(t, path, limit)
+	return v.files.ReadFile(path, limit)
 }
 
 // name calls the volume for people.
@@ -125,19 +157,3 @@ func giveRoles(list []*volume) {
 
 // missing says whether an error only means that there is no such file.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
-
-// readDisk opens the volumes of a disk, or the volume that fills it.
-func readDisk(r io.ReaderAt, size int64) (list []*volume, id *disk.Identity, err error) {
-	d, err := volumes.Open(r, size)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, o := range d.Volumes {
-		v := newVolume(o)
-		if d.Identity == nil {
-			v.Type, v.Size = "", size
-		}
-		list = append(list, v)
-	}
-	return list, d.Identity, nil
-}

@@ -68,15 +68,11 @@ const maxRefs = 16
 
 // note remembers a file that is to be looked into.
 func (w *walker) note(on *volumes.Volume, path string) {
-	t, err := on.Tree()
-	if err != nil {
+	f, err := on.Lookup(path)
+	if err != nil || f.Dir || len(w.refs) == maxRefs {
 		return
 	}
-	e := t.Find(path)
-	if e == nil || e.Node.IsDir() || len(w.refs) == maxRefs {
-		return
-	}
-	if r := (ref{on, e.Node.Path()}); !w.seen[r] {
+	if r := (ref{on, f.Path}); !w.seen[r] {
 		w.seen[r] = true
 		w.refs = append(w.refs, r)
 	}
@@ -88,12 +84,8 @@ func (w *walker) follow() {
 		return
 	}
 	for _, r := range w.refs {
-		t, err := r.on.Tree()
-		if err != nil {
-			continue
-		}
 		report := w.reports[r.on]
-		c, err := volumes.Content(t, r.path)
+		c, err := r.on.Content(r.path)
 		if err != nil {
 			report.problem(r.path, err)
 			continue

@@ -36,9 +36,35 @@ func (s *source) enter(paths []string) (*source, error) {
 // tree returns the files of a place: of the partition or image with the number that at gives, or else of
 // the only one that has the path.
 func (s *source) tree(at Place, path string) (*tree.Tree, error) {
-	switch {
-	case s.wim != nil:
+	if s.wim != nil {
 		return s.imageTree(at)
+	}
+	v, err := s.volume(at, path)
+	if err != nil {
+		return nil, err
+	}
+	return s.volumeTree(v)
+}
+
+// part is tree for those who need some files only, of which path is one.
+func (s *source) part(at Place, path string, files []string) (*tree.Tree, error) {
+	if s.wim != nil {
+		return s.imageTree(at)
+	}
+	v, err := s.volume(at, path)
+	if err != nil {
+		return nil, err
+	}
+	if v.NTFS == nil {
+		return s.volumeTree(v)
+	}
+	t, err := v.Part(files...)
+	return t, inPartition(v, err)
+}
+
+// volume returns the volume of a place of a disk, as tree finds it.
+func (s *source) volume(at Place, path string) (*volumes.Volume, error) {
+	switch {
 	case s.disk == nil:
 		return nil, fault.Invalidf("a %s has no files", s.file.Kind)
 	case at.Image != 0:
@@ -48,7 +74,7 @@ func (s *source) tree(at Place, path string) (*tree.Tree, error) {
 		if v == nil {
 			return nil, fault.Invalidf("there is no partition %d; there are %s", at.Partition, numbers(s.disk.Volumes))
 		}
-		return s.volumeTree(v)
+		return v, nil
 	}
 	var found []*volumes.Volume
 	var problem error
@@ -63,13 +89,20 @@ func (s *source) tree(at Place, path string) (*tree.Tree, error) {
 	}
 	switch {
 	case len(found) == 1:
-		return s.volumeTree(found[0])
+		return found[0], nil
 	case len(found) > 1:
 		return nil, fault.Invalidf("%s is on partitions %s; say which with --partition", path, numbers(found))
 	case problem != nil:
 		return nil, problem
 	}
 	return nil, fault.Invalidf("there is no %s on any volume", path)
+}
+
+func inPartition(v *volumes.Volume, err error) error {
+	if v.Number != 0 {
+		return fault.In(fmt.Sprintf("partition %d", v.Number), err)
+	}
+	return err
 }
 
 func (s *source) volumeTree(v *volumes.Volume) (*tree.Tree, error) {
@@ -79,10 +112,7 @@ func (s *source) volumeTree(v *volumes.Volume) (*tree.Tree, error) {
 			err = fault.Unsupportedf(fault.NoOffset, "its file system %q is not read", v.FileSystem)
 		}
 	}
-	if v.Number != 0 {
-		err = fault.In(fmt.Sprintf("partition %d", v.Number), err)
-	}
-	return t, err
+	return t, inPartition(v, err)
 }
 
 func (s *source) imageTree(at Place) (*tree.Tree, error) {
@@ -109,7 +139,7 @@ func numbers(list []*volumes.Volume) string {
 
 // content returns the bytes of a file or, after a colon, of one of its streams.
 func (s *source) content(at Place, name string) (tree.Content, error) {
-	path := slashes(name)
+	path := volumes.Slashes(name)
 	if s.disc != nil {
 		c, err := media.DiscFile(s.disc, path)
 		if err != nil {
@@ -121,13 +151,12 @@ func (s *source) content(at Place, name string) (tree.Content, error) {
 	if i := strings.LastIndexByte(path, ':'); i > strings.LastIndexByte(path, '/') {
 		path, stream = path[:i], path[i+1:]
 	}
+	if stream == "" {
+		return s.data(at, path)
+	}
 	t, err := s.tree(at, path)
 	if err != nil {
 		return nil, err
-	}
-	if stream == "" {
-		c, err := volumes.Content(t, path)
-		return c, noFile(path, err)
 	}
 	n, err := t.Lookup(path)
 	if err != nil {
@@ -144,6 +173,26 @@ func (s *source) content(at Place, name string) (tree.Content, error) {
 	return nil, fault.Invalidf("%s has no stream %q", path, stream)
 }
 
+// data returns the bytes of a file.
+func (s *source) data(at Place, path string) (tree.Content, error) {
+	if s.wim == nil {
+		v, err := s.volume(at, path)
+		if err != nil {
+			return nil, err
+		}
+		if v.NTFS != nil {
+			c, err := v.Content(path)
+			return c, noFile(path, err)
+		}
+	}
+	t, err := s.tree(at, path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := volumes.Content(t, path)
+	return c, noFile(path, err)
+}
+
 func noFile(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault.Invalidf("there is no %s", path)
@@ -153,7 +202,7 @@ func noFile(path string, err error) error {
 
 // folder lists a folder, or a file as the only entry.
 func (s *source) folder(at Place, name string) (*Folder, error) {
-	path := slashes(name)
+	path := volumes.Slashes(name)
 	if s.disc != nil {
 		return discFolder(s.disc, path)
 	}

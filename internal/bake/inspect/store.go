@@ -108,7 +108,7 @@ func (d *deviceWords) locate(l bcd.Locate) string {
 		path = text + path
 	}
 	for _, v := range d.w.disk.Volumes {
-		if found, err := v.Exists(slashes(path)); err == nil && found {
+		if found, err := v.Exists(volumes.Slashes(path)); err == nil && found {
 			return fmt.Sprintf("%s, found on %s", how, d.name(v))
 		}
 	}
@@ -118,32 +118,25 @@ func (d *deviceWords) locate(l bcd.Locate) string {
 
 // file is a file on a device, which is noted to be looked into.
 func (d *deviceWords) file(on bcd.Device, path string) string {
-	var v *volumes.Volume
+	v := d.w.disk.Holder(d.on, on, path)
 	place := on.String()
 	switch p := on.(type) {
-	case bcd.Boot:
-		v = d.on
 	case bcd.Partition:
-		if v = d.volume(p); v == nil {
+		if v == nil {
 			place = d.why(p)
 		}
 	case bcd.Locate:
 		place = d.text(p)
-		for _, candidate := range d.w.disk.Volumes {
-			if found, err := candidate.Exists(slashes(path)); v == nil && err == nil && found {
-				v = candidate
-			}
-		}
 	}
 	if v == nil {
 		return "[" + place + "]" + path
 	}
 	text := "[" + d.name(v) + "]" + path
-	if found, err := v.Exists(slashes(path)); err != nil || !found {
+	if found, err := v.Exists(volumes.Slashes(path)); err != nil || !found {
 		d.missing = true
 		return text + " (which is not there)"
 	}
-	d.w.note(v, slashes(path))
+	d.w.note(v, volumes.Slashes(path))
 	return text
 }
 
@@ -180,6 +173,3 @@ func (d *deviceWords) name(v *volumes.Volume) string {
 	}
 	return fmt.Sprintf("partition %d", v.Number)
 }
-
-// slashes is a path of Windows as volumes take it.
-func slashes(path string) string { return strings.Trim(strings.ReplaceAll(path, `\`, "/"), "/") }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/volumes"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/tree"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
+	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/winre"
 )
 
@@ -23,8 +25,10 @@ var (
 	mediaFiles = []string{"sources/install.wim", "sources/install.esd", "sources/install.swm", "sources/boot.wim"}
 	wimFile    = winre.Folder + "/Winre.wim"
 	stagedFile = winre.Staging + "/Winre.wim"
-	stores     = []string{boot.BIOS.StorePath(), boot.UEFI.StorePath(), boot.RecoveryStorePath}
 )
+
+// windowsFiles are what describeWindows and reagent read.
+var windowsFiles = slices.Concat(boot.Programs(), registry.Files(), []string{winre.StateFile})
 
 // maxProgram bounds a boot program that is read; the largest, ntoskrnl.exe, has 12 MiB.
 const maxProgram = 64 << 20
@@ -59,13 +63,8 @@ func (w *walker) volume(v *volumes.Volume) *Volume {
 	default:
 		return out
 	}
-	t, err := v.Tree()
-	if err != nil {
-		out.problem("files", err)
-		return out
-	}
-	out.bootFiles(t)
-	for _, path := range stores {
+	out.bootFiles(v)
+	for _, path := range volumes.Stores {
 		s, err := v.Store(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -75,12 +74,16 @@ func (w *walker) volume(v *volumes.Volume) *Volume {
 	if found, err := hasWindows(v); err != nil {
 		out.problem("Windows", err)
 	} else if found {
+		t, err := v.Part(windowsFiles...)
+		out.problem("Windows", err)
 		out.Windows = describeWindows(t)
 		out.Windows.ReAgent = w.reagent(t, out)
 	}
 	for _, path := range []string{stagedFile, wimFile} {
-		if c, err := volumes.Content(t, path); err == nil {
+		if c, err := v.Content(path); err == nil {
 			out.WinRE = append(out.WinRE, describeWinRE(path, c))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			out.problem(path, err)
 		}
 	}
 	for _, path := range mediaFiles {
@@ -120,13 +123,21 @@ func (v *Volume) room(free int64, err error) {
 	}
 }
 
-func (v *Volume) bootFiles(t *tree.Tree) {
+func (v *Volume) bootFiles(on *volumes.Volume) {
 	for _, path := range bootFiles {
-		c, err := volumes.Content(t, path)
-		if err != nil {
+		found, err := on.Lookup(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && found.Dir {
 			continue
 		}
-		f := BootFile{Path: t.Find(path).Node.Path(), Size: c.Size()}
+		if err != nil {
+			v.problem(path, err)
+			continue
+		}
+		c := found.Content
+		if c == nil {
+			c = tree.Bytes(nil)
+		}
+		f := BootFile{Path: found.Path, Size: c.Size()}
 		// Not all are programs that say a version: BOOTMGR begins with code for the BIOS.
 		if data, err := tree.ReadAll(c, maxProgram); err == nil {
 			if info, err := pe.Read(bytes.NewReader(data)); err == nil {

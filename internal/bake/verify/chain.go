@@ -6,6 +6,7 @@ import (
 
 	"github.com/winbake/packer-plugin-winbake/internal/bake/bootstore"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/bootcode"
 	"github.com/winbake/packer-plugin-winbake/internal/format/disk"
 	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
@@ -26,22 +27,46 @@ var fallbacks = []struct {
 
 // boot follows the boot chain of both firmwares from the partition that each starts.
 func (c *checker) boot() {
-	stores := 0
-	if active := c.active(); active != nil && active.system != "" {
-		stores += c.bootBIOS(active)
+	starts := 0
+	active := c.active()
+	if active != nil && active.system != "" {
+		starts += c.bootBIOS(active)
 	}
 	for _, v := range c.volumes {
-		stores += c.bootUEFI(v)
-		// A store without a boot manager beside it is one that a boot manager elsewhere may use.
-		if v != c.active() && v.has(boot.BIOS.StorePath()) {
-			stores += c.store(v, boot.BIOS, boot.BIOS.StorePath())
+		starts += c.bootUEFI(v)
+		// A boot manager elsewhere, such as that of another disk, may use this store; firmware does not.
+		if v != active && v.has(boot.BIOS.StorePath()) {
+			c.store(v, boot.BIOS, boot.BIOS.StorePath())
 		}
 	}
+	if starts == 0 && c.where.Disk == "" {
+		c.idle(active)
+	}
+}
+
+// idle notes what no firmware starts.
+func (c *checker) idle(active *volume) {
 	for _, v := range c.volumes {
-		if stores == 0 && v.windows && c.where.Disk == "" {
-			c.find(Warning, "boot-none", v.at(""), "there is a Windows, and no boot configuration on the disk: it does not start by itself")
+		switch {
+		case v.has(managerBIOS) && active == nil && !c.identity.GPT:
+			c.find(c.unlessChained(), "boot-none", v.at(""), "there is bootmgr, and no partition is active: a BIOS starts none")
+		case v.windows:
+			c.find(Warning, "boot-none", v.at(""), "there is a Windows, and no boot configuration on the disk that firmware finds: it does not start by itself")
 		}
 	}
+}
+
+// unlessChained is Warning, or Note where the boot record has another's program, which need not go by the
+// active partition.
+func (c *checker) unlessChained() Severity {
+	sector := make([]byte, disk.SectorSize)
+	if n, _ := c.r.ReadAt(sector, 0); n == len(sector) {
+		switch bootcode.IdentifyMBR(sector) {
+		case bootcode.GRUB, bootcode.Syslinux, bootcode.Unknown:
+			return Note
+		}
+	}
+	return Warning
 }
 
 // bootBIOS follows the chain from the active partition; it returns how many stores it met.
@@ -152,6 +177,19 @@ func (c *checker) program(v *volume, path string, machine pe.Machine) pe.Machine
 	return info.Machine
 }
 
+// machine is what a program is for, 0 where that cannot be told.
+func (v *volume) machine(path string) pe.Machine {
+	f, err := v.lookup(path)
+	if err != nil || f.Dir || f.Content == nil {
+		return 0
+	}
+	info, err := pe.Read(f.Content)
+	if err != nil {
+		return 0
+	}
+	return info.Machine
+}
+
 // sameAs compares a boot program with the one of the Windows that it came from. After an update the two may
 // be of different versions.
 func (c *checker) sameAs(v *volume, path, source string) {
@@ -201,7 +239,13 @@ func (c *checker) store(v *volume, firmware boot.Firmware, path string) int {
 			c.foundAt(Error, "boot-store", at, err)
 		}
 	}
-	e := entries{c: c, at: at, system: v, store: s}
+	e := entries{c: c, at: at, system: v, store: s, firmware: firmware}
+	if firmware == 0 { // WinRE's own, which the same boot manager reads
+		e.firmware = boot.UEFI
+	}
+	if e.firmware == boot.UEFI {
+		e.machine = v.machine(managerUEFI)
+	}
 	e.all(firmware)
 	c.checked("%s: %s", v.name(), windowsPath(path))
 	return 1

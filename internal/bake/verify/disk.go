@@ -186,6 +186,9 @@ func (c *checker) bootSector(v *volume) {
 	if hidden := int64(le.Uint32(b[hiddenAt:])); hidden != v.table.Offset/disk.SectorSize {
 		c.find(Error, "boot-sector", v.at(""), "the boot sector says that sector %d is its own, the partition begins at %d: a BIOS would read the wrong sectors", hidden, v.table.Offset/disk.SectorSize)
 	}
+	if !c.loadsManager(v, bootcode.IdentifyVolume(b[:disk.SectorSize])) {
+		return
+	}
 	own, skip := bootcode.NTFS(), [2]int{0x0B, 0x54}
 	if v.fat != nil {
 		own, skip, b = bootcode.FAT32(), [2]int{0x0B, 0x5A}, fatRecord(b)
@@ -196,6 +199,26 @@ func (c *checker) bootSector(v *volume) {
 	if at := damaged(b[:len(own)], own); at >= 0 {
 		c.find(Error, "boot-sector", v.at(""), "the boot record is winbake's but for byte %#x of it: %#02x, expected %#02x", at, b[at], own[at])
 	}
+}
+
+// loadsManager says whether a boot record that bootcode.IdentifyVolume calls code can load the bootmgr of its
+// volume, if there is one.
+func (c *checker) loadsManager(v *volume, code string) bool {
+	const oldLoader = "ntldr" // which may load another Windows, and that bootmgr
+	if !v.has(managerBIOS) {
+		return true
+	}
+	switch code {
+	case bootcode.NoCode, bootcode.Notice:
+		c.find(Error, "boot-sector", v.at(""), "there is bootmgr, and the boot sector has no program that loads it: a BIOS does not start it")
+		return false
+	case bootcode.MicrosoftOld:
+		if !v.has(oldLoader) {
+			c.find(Error, "boot-sector", v.at(""), "there is bootmgr, and the boot sector loads NTLDR, which is missing: a BIOS does not start it")
+			return false
+		}
+	}
+	return true
 }
 
 // fatRecord is the reserved sectors in the form that bootcode.FAT32 has: the first, one that does not

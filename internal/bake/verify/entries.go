@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/guid"
 	"github.com/winbake/packer-plugin-winbake/internal/format/bcd"
+	"github.com/winbake/packer-plugin-winbake/internal/format/pe"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/boot"
 	"github.com/winbake/packer-plugin-winbake/internal/windows/registry"
 )
@@ -21,7 +23,11 @@ type entries struct {
 	at     Where   // the store
 	system *volume // that the store is on
 	store  *bcd.Store
-	seen   map[guid.GUID]bool
+	// firmware is what the boot manager that reads the store is for, machine its processor; 0 where that is
+	// not known, as for a BIOS, whose boot manager starts loaders of 32 and 64 bits.
+	firmware boot.Firmware
+	machine  pe.Machine
+	seen     map[guid.GUID]bool
 }
 
 // bad notes a finding of the store.
@@ -259,15 +265,29 @@ func (e *entries) program(o *bcd.Object, v *volume, path string) {
 		e.bad("boot-file", o, "it names no program")
 		return
 	}
+	e.loads(o, path)
 	inner := e.owner(v)
 	before := len(e.c.file.Findings)
-	machine := inner.program(v, treePath(path), 0)
+	machine := inner.program(v, treePath(path), e.machine)
 	if len(e.c.file.Findings) > before || !v.windows {
 		return
 	}
 	const kernel = "Windows/System32/ntoskrnl.exe"
 	if v.has(kernel) {
 		inner.program(v, kernel, machine)
+	}
+}
+
+// loads looks whether the boot manager of this firmware starts a loader: each Windows has winload.exe and
+// winresume.exe for a BIOS, and the same for UEFI.
+func (e *entries) loads(o *bcd.Object, path string) {
+	name := strings.ToLower(path[strings.LastIndexAny(path, `\/`)+1:])
+	wrong, firmware := ".exe", "UEFI"
+	if e.firmware == boot.BIOS {
+		wrong, firmware = ".efi", "a BIOS"
+	}
+	if name == "winload"+wrong || name == "winresume"+wrong {
+		e.bad("boot-file", o, "the program is %s, which the boot manager of %s cannot start", path, firmware)
 	}
 }
 
@@ -331,6 +351,7 @@ func (e *entries) recovery(loader *bcd.Object, id guid.GUID) {
 
 // ramdisk looks for what a RAM disk is made from.
 func (e *entries) ramdisk(o *bcd.Object) {
+	e.loads(o, text(o, bcd.ElemPath))
 	for _, id := range []bcd.ElementID{bcd.ElemDevice, bcd.ElemOSDevice} {
 		d, ok := e.device(o, id).(bcd.Ramdisk)
 		if !ok {

@@ -100,7 +100,30 @@ func systemVolume(t *testing.T, firmware boot.Firmware, s *scene, system, window
 	for _, e := range entries {
 		oracle.Run(t, "mcopy", "-s", "-i", img, filepath.Join(dir, e.Name()), "::/")
 	}
+	if firmware == boot.BIOS {
+		installFAT32(t, img)
+	}
 	return img
+}
+
+// installFAT32 does what bootsect does: mkfs.fat writes a notice that the volume does not boot.
+func installFAT32(t *testing.T, img string) {
+	t.Helper()
+	f, err := os.OpenFile(img, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 32*disk.SectorSize)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := bootcode.InstallFAT32(b, bootcode.FAT32()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func installMBR(t *testing.T, path string) {

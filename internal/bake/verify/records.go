@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -51,26 +50,36 @@ type problem struct {
 	err         error
 }
 
-// openRecords reads what is beside the disk at a path.
-func openRecords(path string, size int64) (*records, error) {
+// openRecords reads what is beside the disk at a path. What cannot be read is among the problems.
+func openRecords(path string, size int64) *records {
 	r := &records{dir: filepath.Dir(path), name: filepath.Base(path), size: size}
 	list, err := r.read(checksumsName)
-	if err != nil {
-		return nil, err
-	}
+	r.problem("checksum", checksumsName, err)
 	if list != nil {
 		r.parseChecksums(list)
 	}
 	r.manifest, err = r.read(manifestName)
-	return r, err
+	r.problem("manifest", manifestName, err)
+	return r
 }
 
-// read returns a record, or nil where there is none.
+// read returns a record, or nil where there is none. Names come from records, too: what is not beside the disk,
+// or is no file, is not opened.
 func (r *records) read(name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(r.dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if !beside(name) {
+		return nil, fault.Corruptf(fault.NoOffset, "%q is no name of a file beside the disk", name)
 	}
+	path := filepath.Join(r.dir, name)
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fault.Corruptf(fault.NoOffset, "%s is no file", name)
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,24 +91,42 @@ func (r *records) read(name string) ([]byte, error) {
 	return b, nil
 }
 
+// beside says whether a name is that of a file in the disk's folder, on this system.
+func beside(name string) bool {
+	return name == filepath.Base(name) && name != "." && name != ".." && filepath.IsLocal(name) && !strings.ContainsAny(name, `/\`)
+}
+
+func (r *records) problem(check, path string, err error) {
+	if err != nil {
+		r.problems = append(r.problems, problem{check, path, err})
+	}
+}
+
 func (r *records) bad(check, path, format string, args ...any) {
-	r.problems = append(r.problems, problem{check, path, fault.Corruptf(fault.NoOffset, format, args...)})
+	r.problem(check, path, fault.Corruptf(fault.NoOffset, format, args...))
 }
 
 // parseChecksums reads what sha256sum writes.
 func (r *records) parseChecksums(list []byte) {
 	r.checksums = map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(list))
-	for n := 1; lines.Scan(); n++ {
-		sum, name, ok := strings.Cut(lines.Text(), "  ")
-		if !ok {
-			sum, name, ok = strings.Cut(lines.Text(), " *")
+	n := 0
+	for line := range bytes.Lines(list) {
+		n++
+		sum, name, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
+		// A space, or an asterisk for "binary", stands before the name.
+		if ok = ok && len(name) > 1 && (name[0] == ' ' || name[0] == '*'); ok {
+			name = strings.TrimPrefix(name[1:], "./")
 		}
 		if b, err := hex.DecodeString(sum); !ok || err != nil || len(b) != sha256.Size {
 			r.bad("checksum", checksumsName, "line %d is no checksum and name as sha256sum writes them", n)
 			continue
 		}
-		r.checksums[name] = strings.ToLower(sum)
+		sum = strings.ToLower(sum)
+		if other, ok := r.checksums[name]; ok && other != sum {
+			r.bad("checksum", checksumsName, "line %d has another checksum for %s than a line before", n, name)
+			continue
+		}
+		r.checksums[name] = sum
 	}
 }
 
@@ -139,13 +166,13 @@ func (r *records) listed() {
 			r.compareSum(checksumsName, want)
 			continue
 		}
-		if name != manifestName && !isRecord(name) || name != filepath.Base(name) {
+		if name != manifestName && !isRecord(name) || !beside(name) {
 			continue
 		}
 		b, err := r.read(name)
 		switch {
 		case err != nil:
-			r.problems = append(r.problems, problem{"checksum", name, err})
+			r.problem("checksum", name, err)
 		case b == nil:
 			r.bad("checksum", name, "%s names it, and it is not there", checksumsName)
 		default:
@@ -279,13 +306,10 @@ func (r *records) compareTag(k *regf.Key, name, want string) {
 // compareRecords looks whether the evidence is about this file.
 func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 	for _, name := range m.Records {
-		if name != filepath.Base(name) {
-			continue
-		}
 		b, err := r.read(name)
 		switch {
 		case err != nil:
-			r.problems = append(r.problems, problem{"manifest", name, err})
+			r.problem("manifest", name, err)
 		case b == nil:
 			r.bad("manifest", name, "%s names it, and it is not there", manifestName)
 		case filepath.Ext(name) == bmap.Suffix:

@@ -82,19 +82,15 @@ func verifyPath(ctx context.Context, path string, o Options) *File {
 
 // verifyDisk verifies the disk in a file and what is beside it, at the same time.
 func verifyDisk(ctx context.Context, file *os.File, size int64, path string, f *File, o Options) {
-	beside, err := openRecords(path, size)
-	if err != nil {
-		f.fail(err)
-		return
-	}
+	records := openRecords(path, size)
 	c := newChecker(f, "")
 	g, hashing := errgroup.WithContext(ctx)
 	if !o.NoChecksums {
-		g.Go(func() error { return beside.hash(hashing, file) })
+		g.Go(func() error { return records.hash(hashing, file) })
 	}
 	c.container(file, size, path)
 	c.errs = append(c.errs, g.Wait())
-	beside.check(c)
+	records.check(c)
 	c.conclude()
 }
 

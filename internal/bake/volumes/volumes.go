@@ -111,31 +111,64 @@ func (v *Volume) ReadFile(path string, limit int64) ([]byte, error) {
 	if v.FAT != nil {
 		return v.FAT.ReadFile(path, limit)
 	}
-	found, err := v.Exists(path)
+	f, err := v.Lookup(path)
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	if f.Dir || f.Content == nil {
 		return nil, fs.ErrNotExist
+	}
+	return tree.ReadAll(f.Content, limit)
+}
+
+// Lookup finds the file or folder at a '/' path; the error wraps fs.ErrNotExist where there is none. Of an
+// NTFS volume it reads the directories on the way only.
+func (v *Volume) Lookup(path string) (*ntfs.File, error) {
+	if v.NTFS != nil {
+		return v.NTFS.Lookup(path)
 	}
 	t, err := v.tree()
 	if err != nil {
 		return nil, err
 	}
-	return ReadFrom(t, path, limit)
-}
-
-// ReadFrom returns a file of a tree, if it is not longer than limit; the error wraps fs.ErrNotExist where
-// there is none.
-func ReadFrom(t *tree.Tree, path string, limit int64) ([]byte, error) {
 	n, err := t.Lookup(path)
 	if err != nil {
 		return nil, err
 	}
-	if n.IsDir() || n.Data == nil {
-		return nil, fs.ErrNotExist
+	return &ntfs.File{Path: n.Path(), Dir: n.IsDir(), Content: n.Data}, nil
+}
+
+// Content is Content of a tree, found as Lookup does.
+func (v *Volume) Content(path string) (tree.Content, error) {
+	f, err := v.Lookup(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Dir:
+		return nil, fault.Invalidf("%s is a folder", path)
+	case f.Content == nil:
+		return tree.Bytes(nil), nil
 	}
-	return tree.ReadAll(n.Data, limit)
+	return f.Content, nil
+}
+
+// Part is a tree with only those files of paths that are on the volume, for readers of trees that need
+// no others: a large volume has hundreds of thousands. The tree is there besides an error, without what
+// could not be read.
+func (v *Volume) Part(paths ...string) (*tree.Tree, error) {
+	t := tree.New(0)
+	var problems error
+	for _, path := range paths {
+		f, err := v.Lookup(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && f.Dir {
+			continue
+		}
+		if err == nil {
+			_, err = t.WriteFile(f.Path, f.Content)
+		}
+		problems = errors.Join(problems, fault.In(path, err))
+	}
+	return t, problems
 }
 
 // Store reads the BCD store at a path as its transaction logs leave it.

@@ -76,6 +76,21 @@ type File struct {
 	Path string // with backslashes, from the root: `\dir\x.vhd`
 }
 
+// InVirtualDisk returns the file of the virtual disk that a device is in; ok is false for one that is in none.
+func InVirtualDisk(d Device) (f File, ok bool) {
+	switch d := d.(type) {
+	case Partition:
+		f, ok = d.Inside.(File)
+	case VirtualDisk:
+		f, ok = d.Inside.(File)
+	case Locate:
+		return InVirtualDisk(d.On)
+	case WithOptions:
+		return InVirtualDisk(d.Device)
+	}
+	return f, ok
+}
+
 // Ramdisk is a disk image (boot.wim, Winre.wim) that is loaded into memory.
 type Ramdisk struct {
 	// Options is the object of type TypeDevice that says where boot.sdi is. It lies at the start

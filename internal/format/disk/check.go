@@ -151,6 +151,8 @@ func (c *checker) protective(sector []byte, unit int64) {
 		// Some tools write the greatest number always, which is harmless.
 		case e.kind == typeProtective && e.count != min(c.size/unit-1, 1<<32-1) && e.count != 1<<32-1:
 			c.bad(CheckMBR, at+12, "the protective partition has %d sectors, expected %d: the disk was made larger or smaller", e.count, min(c.size/unit-1, 1<<32-1))
+		case e.kind != typeProtective && e.kind != 0:
+			c.bad(CheckMBR, at, "the protective MBR has a partition of type %#02x, too: Windows goes by it, and does not see the GPT", e.kind)
 		}
 	}
 }

@@ -112,6 +112,11 @@ func TestReadHybrid(t *testing.T) {
 	if got := read(t, f); len(got) != 3 || got[2].ID != partID {
 		t.Errorf("%+v", got)
 	}
+	// Windows goes by the MBR then.
+	problems := disk.Check(f, 1<<30).Problems
+	if len(problems) != 3 || !strings.Contains(problems[2].Error(), "does not see the GPT") {
+		t.Errorf("%v", problems)
+	}
 }
 
 // mbrDisk is the head of a disk with one entry in its MBR, followed by zeros.

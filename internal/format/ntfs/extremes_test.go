@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -217,8 +218,14 @@ func TestMostClusters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	for _, problem := range v.Check() {
 		t.Error(problem)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("checking it took %d bytes", n)
 	}
 	if _, err := ntfs.NewPlan(tr, options(16<<40+4096)); err == nil {
 		t.Error("one cluster more is too much")

@@ -196,8 +196,7 @@ func (l *loader) contents(n *tree.Node, f *inode) error {
 	case packed:
 		return l.unpacked(n, f, algorithm)
 	case place == wof.InWIM && !f.isDir():
-		n.Data = unreadable{tree.SizeOf(n.Data), fault.In(where(uint64(f.record)),
-			fault.Unsupportedf(fault.NoOffset, "the content is in a WIM outside the volume (WIMBoot)"))}
+		n.Data = elsewhere(f, tree.SizeOf(n.Data))
 	}
 	return nil
 }
@@ -234,6 +233,11 @@ func (v *Volume) content(f *inode, a *stored) (tree.Content, error) {
 		return tree.Bytes(bytes.Clone(a.value)), nil
 	}
 	return s, nil
+}
+
+// elsewhere is the content of a file that only says where it is.
+func elsewhere(f *inode, size int64) tree.Content {
+	return unreadable{size, fault.In(where(uint64(f.record)), fault.Unsupportedf(fault.NoOffset, "the content is in a WIM outside the volume (WIMBoot)"))}
 }
 
 // unreadable is a content that is there but cannot be read.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/codec/wof"
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -13,7 +14,7 @@ import (
 // Exists says whether there is a file or directory at a '/' path, whatever the case of its names. It
 // reads the directories on the way only, where Tree reads all of the MFT.
 func (v *Volume) Exists(path string) (bool, error) {
-	_, err := v.at(path)
+	_, _, err := v.at(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -22,25 +23,33 @@ func (v *Volume) Exists(path string) (bool, error) {
 
 // child returns the file called name in a directory, or nil.
 func (v *Volume) child(dir *inode, name string) (*inode, error) {
+	f, _, err := v.spelled(dir, name)
+	return f, err
+}
+
+// spelled is child, and how the directory spells the name.
+func (v *Volume) spelled(dir *inode, name string) (f *inode, own string, err error) {
 	var ref uint64
-	err := v.walkIndex(dir, dirIndex, func(e *treeEntry) error {
+	err = v.walkIndex(dir, dirIndex, func(e *treeEntry) error {
 		n, err := parseFileName(e.key)
 		if err != nil {
 			return dir.corrupt("index %s: %v", dirIndex, err)
 		}
 		if sameFolded(n.name, name) {
-			ref = e.head
+			ref, own = e.head, n.name
 		}
 		return nil
 	})
 	if err != nil || ref == 0 {
-		return nil, err
+		return nil, "", err
 	}
-	return v.referenced(ref)
+	f, err = v.referenced(ref)
+	return f, own, err
 }
 
 // File is what Lookup finds: a file or a directory.
 type File struct {
+	Path    string // as the volume spells it, with '/'
 	Dir     bool
 	Content tree.Content // of a file that is not empty, as Windows shows it
 	// Runs is the number of pieces that the content lies in, 0 for one that is in its record.
@@ -53,11 +62,11 @@ type File struct {
 // Lookup finds the file or directory at a '/' path, as Exists does; the error wraps fs.ErrNotExist where
 // there is none.
 func (v *Volume) Lookup(path string) (*File, error) {
-	f, err := v.at(path)
+	f, own, err := v.at(path)
 	if err != nil {
 		return nil, err
 	}
-	out := &File{Dir: f.isDir()}
+	out := &File{Path: own, Dir: f.isDir()}
 	a := f.find(typeData, "")
 	if out.Dir || a == nil {
 		return out, nil
@@ -71,10 +80,15 @@ func (v *Volume) Lookup(path string) (*File, error) {
 		if err != nil {
 			return nil, fault.In("NTFS volume", fault.In(where(uint64(f.record)), err))
 		}
-		if algorithm, place := wofFile(r); place == wof.InStream {
+		switch algorithm, place := wofFile(r); place {
+		case wof.InStream:
 			out.Plain = false
 			out.Content, err = v.openWOF(f, algorithm)
 			return out, fault.In("NTFS volume", err)
+		case wof.InWIM:
+			out.Plain, out.Content = false, elsewhere(f, a.size)
+			return out, nil
+		case wof.Unknown:
 		}
 	}
 	a.value = bytes.Clone(a.value)
@@ -82,25 +96,26 @@ func (v *Volume) Lookup(path string) (*File, error) {
 	return out, fault.In("NTFS volume", err)
 }
 
-// at finds the file at a path.
-func (v *Volume) at(path string) (*inode, error) {
-	f, err := v.file(recordRoot)
-	for _, name := range tree.Split(path) {
+// at finds the file at a path, and how the volume spells that.
+func (v *Volume) at(path string) (f *inode, own string, err error) {
+	f, err = v.file(recordRoot)
+	names := tree.Split(path)
+	for i, name := range names {
 		if f == nil || err != nil {
 			break
 		}
-		f, err = v.child(f, name)
+		f, names[i], err = v.spelled(f, name)
 	}
 	if err == nil && f == nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		return nil, "", &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
-	return f, fault.In("NTFS volume", err)
+	return f, strings.Join(names, "/"), fault.In("NTFS volume", err)
 }
 
 // Names lists the names in the directory at a '/' path, short ones left out, in the directory's order.
 // The error wraps fs.ErrNotExist where there is no directory.
 func (v *Volume) Names(path string) (names []string, err error) {
-	dir, err := v.at(path)
+	dir, _, err := v.at(path)
 	if err != nil {
 		return nil, err
 	}

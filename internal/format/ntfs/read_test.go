@@ -67,6 +67,9 @@ func TestExists(t *testing.T) {
 			if found, err := v.Exists(p); err != nil || found != want {
 				t.Errorf("%s: %v, %v", p, found, err)
 			}
+			if f, err := v.Lookup(p); want && (err != nil || tr.Find(f.Path) == nil || tr.Find(f.Path).Node != tr.Find(p).Node) {
+				t.Errorf("%s: %+v, %v", p, f, err)
+			}
 		}
 		if found, err := v.Exists(path + "/no such thing"); err != nil || found {
 			t.Errorf("in %s: %v, %v", e.Name, found, err)

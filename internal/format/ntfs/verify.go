@@ -23,7 +23,7 @@ const maxProblems = 50
 //
 // Contents are not read. A volume with Warnings may have problems that mounting it would mend.
 func (v *Volume) Check() []error {
-	c := checker{v: v, files: checkedFiles{}, extra: map[uint32]bool{}, used: make([]uint64, (v.clusters+63)/64)}
+	c := checker{v: v, files: checkedFiles{}, extra: map[uint32]bool{}, used: clusterSet{}}
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -47,7 +47,7 @@ type checker struct {
 	files    checkedFiles      // by base record
 	extra    map[uint32]bool   // extension records: whether a list names them
 	inUse    []byte            // records in use, a bit each
-	used     []uint64          // clusters in use, a bit each
+	used     clusterSet        // clusters in use
 	objects  map[uint64][]byte // object ids, by file reference
 	reparse  map[uint64]uint32 // reparse tags, by file reference
 	step     string            // of Check that is under way
@@ -229,6 +229,9 @@ func (c *checker) file(f *inode) {
 	if f.isDir() != (f.find(typeIndexRoot, dirIndex) != nil) {
 		c.bad(f.record, "flags %#x and index %s disagree whether it is a directory", f.flags, dirIndex)
 	}
+	if !f.isDir() && f.find(typeData, "") == nil && !f.systems() {
+		c.bad(f.record, "is a file, and has no $DATA")
+	}
 	if f.unlisted > 0 {
 		c.bad(f.record, "the attribute list does not name %d attributes that there are", f.unlisted)
 	}
@@ -302,13 +305,8 @@ func (c *checker) use(f *inode, a *stored, e extent) {
 	if e.hole() {
 		return
 	}
-	for lcn := e.lcn; lcn < e.lcn+e.count; lcn++ {
-		word, bit := &c.used[lcn/64], uint64(1)<<(lcn%64)
-		if *word&bit != 0 {
-			c.bad(f.record, "%s uses cluster %d, which is in use already", attributeName(a.typ, a.name), lcn)
-			return
-		}
-		*word |= bit
+	if lcn := c.used.add(e.lcn, e.count); lcn >= 0 {
+		c.bad(f.record, "%s uses cluster %d, which is in use already", attributeName(a.typ, a.name), lcn)
 	}
 }
 
@@ -327,20 +325,21 @@ func (c *checker) clusters() error {
 	}
 	lost, missing := span{-1, 0}, span{-1, 0}
 	buf := make([]byte, 64<<10)
-	for at := 0; at < len(c.used); {
-		n, err := bitmap.ReadAt(buf, int64(at)*8)
+	words := (c.v.clusters + 63) / 64
+	for at := int64(0); at < words; {
+		n, err := bitmap.ReadAt(buf, at*8)
 		if n == 0 {
 			return err
 		}
 		clear(buf[n:])
-		for i := 0; i < n && at < len(c.used); i, at = i+8, at+1 {
-			got := le.Uint64(buf[i:])
-			first := int64(at) * 64
+		for i := 0; i < n && at < words; i, at = i+8, at+1 {
+			got, used := le.Uint64(buf[i:]), c.used.word(at)
+			first := at * 64
 			if rest := c.v.clusters - first; rest < 64 {
 				got &= 1<<rest - 1
 			}
-			lost.addBits(first, got&^c.used[at])
-			missing.addBits(first, c.used[at]&^got)
+			lost.addBits(first, got&^used)
+			missing.addBits(first, used&^got)
 		}
 	}
 	c.report(missing, "%d clusters from %d on are used, but free in $Bitmap")
@@ -367,9 +366,8 @@ func (c *checker) report(s span, format string) {
 	}
 }
 
-// maxBitmap bounds a bitmap of records or index blocks: these are on the volume, and there are no
-// more than 2^32 of them.
-func (c *checker) maxBitmap() int64 { return min(c.v.g.size, 1<<29) }
+// maxBitmap bounds the bitmap of a number of records or index blocks. Windows makes it some room to grow.
+func maxBitmap(number int64) int64 { return number/8 + 1<<20 }
 
 // recordBitmap compares the MFT's bitmap with the records in use.
 func (c *checker) recordBitmap() error {
@@ -377,7 +375,7 @@ func (c *checker) recordBitmap() error {
 	if err != nil {
 		return err
 	}
-	b, err := c.v.value(f, typeBitmap, "", c.maxBitmap())
+	b, err := c.v.value(f, typeBitmap, "", maxBitmap(int64(c.v.records())))
 	if err != nil {
 		return err
 	}

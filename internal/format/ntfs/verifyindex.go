@@ -34,7 +34,7 @@ func (c *checker) indexBitmap(f *inode, w *walker) error {
 	if w.blocks == nil {
 		return nil
 	}
-	b, err := c.v.value(f, typeBitmap, w.name, c.maxBitmap())
+	b, err := c.v.value(f, typeBitmap, w.name, maxBitmap(w.blocks.size/w.g.block))
 	if err != nil {
 		return err
 	}

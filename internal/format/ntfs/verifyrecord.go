@@ -112,6 +112,7 @@ func (c *checker) header(record uint32, b []byte) {
 	}
 	var seen [1 << 10]bool
 	for at := int(le.Uint16(b[0x14:])); le.Uint32(b[at:]) != typeEnd; at += int(le.Uint32(b[at+4:])) {
+		c.head(record, b[at:])
 		n := le.Uint16(b[at+14:])
 		if int(n) < len(seen) {
 			if seen[n] {
@@ -120,6 +121,27 @@ func (c *checker) header(record uint32, b []byte) {
 			seen[n] = true
 		}
 	}
+}
+
+// head looks at what every attribute begins with.
+func (c *checker) head(record uint32, b []byte) {
+	const formAt, indexedAt = 8, 22
+	typ := le.Uint32(b)
+	if !definedType(typ) {
+		c.bad(record, "has an attribute of type %#x, which $AttrDef does not define", typ)
+	}
+	if typ == typeFileName && b[formAt] == 0 && b[indexedAt] != 1 {
+		c.bad(record, "$FILE_NAME is not marked as indexed")
+	}
+}
+
+// typePropertySet is of Windows NT 4 (linux-ntfs documentation, "$AttrDef").
+const typePropertySet = 0xF0
+
+// definedType says whether an attribute may have a type. Those from 0x1000 on are for programs to define; there is no
+// way to, and none has.
+func definedType(typ uint32) bool {
+	return typ == typePropertySet || slices.ContainsFunc(attrDefs[:], func(d attrDef) bool { return d.typ == typ })
 }
 
 // order compares two attributes that follow one another in a file.
@@ -135,8 +157,30 @@ func (c *checker) order(f *inode, a, b *stored) {
 	}
 }
 
-// sizes compares what an attribute says of its length with its runs.
+// systems says whether a file is one of the volume's own, of which some have indexes or streams with names
+// only, such as $Secure and $UsnJrnl.
+func (f *inode) systems() bool {
+	if f.record < reservedEnd || f.flags&(recordExtend|recordViewIndex) != 0 {
+		return true
+	}
+	a := f.find(typeFileName, "")
+	if a == nil {
+		return false
+	}
+	n, err := parseFileName(a.value)
+	parent, _ := splitReference(n.parent)
+	return err == nil && parent == recordExtFile
+}
+
+// sizes compares what an attribute says of its length with its runs, and of its form with its runs.
 func (c *checker) sizes(f *inode, a *stored) {
+	const known = flagLZNT1 | flagEncrypted | flagSparse
+	switch {
+	case a.flags&^known != 0:
+		c.bad(f.record, "%s has flags %#x, of which %#x are not defined", attributeName(a.typ, a.name), a.flags, a.flags&^known)
+	case a.flags&flagLZNT1 != 0 && !a.resident && a.unit == 0:
+		c.bad(f.record, "%s is compressed in units of no clusters", attributeName(a.typ, a.name))
+	}
 	if a.resident {
 		return
 	}

@@ -55,7 +55,7 @@ func (w *walker) walk() error {
 	if w.blocks, err = w.v.open(w.f, typeIndexAllocation, w.name); err != nil {
 		return err
 	}
-	return w.node("root", root.value[rootHeader:], 0)
+	return w.node(rootNode, root.value[rootHeader:], 0)
 }
 
 func (w *walker) corrupt(format string, args ...any) error {
@@ -84,6 +84,7 @@ func (w *walker) node(what string, b []byte, depth int) error {
 			w.leaf(what, depth, count, flags)
 		}
 		if flags&entryLast != 0 {
+			w.header(what, b, at+n, flags&entrySubnode != 0)
 			return nil
 		}
 		if err := w.visit(e); err != nil {
@@ -92,6 +93,27 @@ func (w *walker) node(what string, b []byte, depth int) error {
 		at += n
 	}
 }
+
+// header notes what an index header says and readers can do without: where its entries end, how much room
+// they have, and whether there are nodes below. Windows goes by it when it adds an entry.
+func (w *walker) header(what string, b []byte, end int64, above bool) {
+	if w.note == nil {
+		return
+	}
+	all := int64(len(b))
+	if used, room := int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:])); used != end || room < used || room > all || what != rootNode && room != all {
+		w.note("index %s: %s: entries end at %#x, says its header, with room up to %#x; they end at %#x of %#x", w.name, what, used, room, end, all)
+	}
+	if said := b[12]&indexAbove != 0; said != above {
+		w.note("index %s: %s says %v to having nodes below, its entries %v", w.name, what, said, above)
+	}
+}
+
+// rootNode names the node in $INDEX_ROOT, which may be longer than the room that it says; blocks never are.
+const rootNode = "root"
+
+// indexAbove is the flag of an index header whose entries have nodes below.
+const indexAbove = 0x01
 
 // leaf notes trees that are not balanced, and empty nodes.
 func (w *walker) leaf(what string, depth, count int, flags uint16) {

@@ -167,8 +167,20 @@ func TestReadWOFRefused(t *testing.T) {
 		}
 		n.Ensure().Reparse = c.reparse
 		link(t, tr, tr.Root, "file", "", n)
-		if err := readAllOf(t, build(t, tr, options(16<<20))); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "MFT record 64") {
+		m := build(t, tr, options(16<<20))
+		if err := readAllOf(t, m); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "MFT record 64") {
 			t.Errorf("%s: %v", name, err)
+		}
+		v, err := ntfs.Open(bytes.NewReader(m), int64(len(m)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := v.Lookup("FILE")
+		if err == nil {
+			_, err = tree.ReadAll(f.Content, 1<<20)
+		}
+		if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, looked up: %v", name, err)
 		}
 	}
 }

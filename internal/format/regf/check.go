@@ -12,10 +12,10 @@ import (
 const maxCheckProblems = 50
 
 // Check reads a hive more strictly than Parse, which sorts what is not sorted and believes what it can
-// do without: the order of subkeys and their hashes, each key's pointer to the one above, the ring of
-// security descriptors and how many keys have each. It returns what contradicts itself, the first 50
-// problems at most; none for a sound hive. The first may be Parse's error, ErrDirty among them; no more
-// is looked at then.
+// do without: the order of subkeys and their hashes, each key's pointer to the one above and what it says
+// of the longest names and values, the ring of security descriptors and how many keys have each. It
+// returns what contradicts itself, the first 50 problems at most; none for a sound hive. The first may be
+// Parse's error, ErrDirty among them; no more is looked at then.
 func Check(data []byte) []error {
 	h, err := Parse(data)
 	if err != nil {
@@ -73,11 +73,40 @@ func (c *checker) key(off, above uint32) {
 	case n.Parent != above:
 		c.problem(corrupt(int(off), "key %q says that the key above is at %#x, it is at %#x", name, fileOffset(int(n.Parent)), fileOffset(int(above))))
 	}
+	if n.Flags&KeyPredefHandle == 0 && n.Values > 0 {
+		c.values(&n, off)
+	}
 	if n.Subkeys == 0 {
 		return
 	}
 	w := listWalk{above: off, max: int(n.MaxSubkey)}
 	c.list(n.SubkeyList, &w)
+}
+
+// values compares the values of the key at off with what it says of the longest: programs take their buffers
+// by that.
+func (c *checker) values(n *node, off uint32) {
+	list, err := c.get(n.ValueList, 4*int(n.Values), "value list")
+	if err != nil {
+		c.problem(err)
+		return
+	}
+	for i := range n.Values {
+		p, err := c.get(le.Uint32(list[4*i:]), valueSize, "value")
+		if err != nil {
+			c.problem(err)
+			return
+		}
+		var v valueRecord
+		v.unmarshal(p)
+		name := decodeName(p[valueSize:valueSize+int(v.NameLen)], v.Flags&valueCompName != 0)
+		if size := utf16Bytes(name); size > int(n.MaxValueName) {
+			c.problem(corrupt(int(off), "values have names of %d bytes at most, says the key, and %q has %d", n.MaxValueName, name, size))
+		}
+		if size := v.Size &^ inlineData; size > n.MaxValueData {
+			c.problem(corrupt(int(off), "values have %d bytes at most, says the key, and %q has %d", n.MaxValueData, name, size))
+		}
+	}
 }
 
 // listWalk is a subkey list under way.

@@ -2,6 +2,7 @@ package regf
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -31,6 +32,21 @@ func TestCheckSamples(t *testing.T) {
 			t.Errorf("written: %v", problem)
 		}
 	})
+}
+
+// TestCheckLongest has a key whose values are longer than it says, as programs believe that size their
+// buffers by it.
+func TestCheckLongest(t *testing.T) {
+	h := New("root")
+	h.Root.Set(String("name", "value"))
+	sound := marshal(t, h)
+	for at, want := range map[int]string{0x3C: "names of 0 bytes", 0x40: "have 0 bytes"} {
+		data := append([]byte(nil), sound...)
+		data[baseSize+int(le.Uint32(data[0x24:]))+cellHeader+at] = 0
+		if problems := Check(data); len(problems) != 1 || !strings.Contains(problems[0].Error(), want) {
+			t.Errorf("%v, want %q", problems, want)
+		}
+	}
 }
 
 // FuzzCheck reads anything.

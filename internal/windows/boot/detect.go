@@ -2,6 +2,7 @@ package boot
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,9 @@ const maxTemplate = 1 << 20
 
 // programs say what the image is by their headers, the best witness first.
 var programs = []string{system32 + "/winload.efi", system32 + "/winload.exe", system32 + "/ntoskrnl.exe"}
+
+// Programs are the files that tell Detect the version of a Windows, besides its hives.
+func Programs() []string { return slices.Clone(programs) }
 
 // Detect finds out what image a tree holds: from its programs, and from its registry where that can
 // be read, with the logs beside it. A hive that is missing or broken is passed over; no version at

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
@@ -38,6 +39,21 @@ var mounts = []struct{ root, name, file string }{
 	{users, "S-1-5-18", configFolder + "/DEFAULT"},
 	{users, "S-1-5-19", "Windows/ServiceProfiles/LocalService/NTUSER.DAT"},
 	{users, "S-1-5-20", "Windows/ServiceProfiles/NetworkService/NTUSER.DAT"},
+}
+
+// Files are the files of all hives that Key looks into, with their transaction logs.
+func Files() []string {
+	var out []string
+	for _, m := range mounts {
+		if slices.Contains(out, m.file) {
+			continue
+		}
+		out = append(out, m.file)
+		for _, extension := range LogExtensions {
+			out = append(out, m.file+extension)
+		}
+	}
+	return out
 }
 
 const (
