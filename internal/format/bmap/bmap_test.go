@@ -244,3 +244,10 @@ func read(t *testing.T, path string) []byte {
 	}
 	return b
 }
+
+// TestTooLarge refuses a map before its XML takes memory.
+func TestTooLarge(t *testing.T) {
+	if _, err := bmap.Parse(make([]byte, bmap.MaxFile+1)); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "more than 4 MiB") {
+		t.Error(err)
+	}
+}

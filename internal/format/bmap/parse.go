@@ -13,9 +13,9 @@ import (
 	"github.com/winbake/packer-plugin-winbake/internal/fault"
 )
 
-// MaxFile is the largest file that Parse takes: 140,000 ranges. The map of an image from a bake has some
-// thousand.
-const MaxFile = 16 << 20
+// MaxFile is the largest file that Parse takes: 35,000 ranges. The map of an image from a bake has some
+// thousand. XML takes many times its room in memory while it is read.
+const MaxFile = 4 << 20
 
 // noChecksum stands for the file's own checksum while it is taken.
 const noChecksum = "0000000000000000000000000000000000000000000000000000000000000000"
@@ -42,7 +42,7 @@ type file struct {
 // class fault.ErrUnsupported; one that is cut off, changed or contradicts itself, of fault.ErrCorrupt.
 func Parse(b []byte) (*Map, error) {
 	if len(b) > MaxFile {
-		return nil, fault.Unsupportedf(fault.NoOffset, "a block map of %d bytes; the most is %d", len(b), MaxFile)
+		return nil, fault.Unsupportedf(fault.NoOffset, "a block map of more than %s, which is not read; without it, all of the image is written", fault.Bytes(MaxFile))
 	}
 	f, err := decode(b)
 	if err != nil {
