@@ -138,7 +138,8 @@ func TestRequired(t *testing.T) {
 	}
 	check(t, build(t, tr, options(size)), tr)
 	_, err = ntfs.NewPlan(tr, options(size-512))
-	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), fmt.Sprintf("need a partition of %d bytes, %d are available", size, size-512)) {
+	want := fmt.Sprintf("need a partition of %s, and it has %s; make it larger by 1 MiB at least", fault.Bytes(size), fault.Bytes(size-512))
+	if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), want) {
 		t.Errorf("one sector less: %v", err)
 	}
 }
