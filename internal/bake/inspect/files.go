@@ -34,8 +34,8 @@ func (s *source) enter(paths []string) (*source, error) {
 }
 
 // tree returns the files of a place: of the partition or image with the number that at gives, or else of
-// the only one that has the path.
-func (s *source) tree(at Place, path string) (*tree.Tree, error) {
+// the only one that has the path. Who names the files that he needs gets no more than these of an NTFS volume.
+func (s *source) tree(at Place, path string, files ...string) (*tree.Tree, error) {
 	if s.wim != nil {
 		return s.imageTree(at)
 	}
@@ -43,19 +43,7 @@ func (s *source) tree(at Place, path string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.volumeTree(v)
-}
-
-// part is tree for those who need some files only, of which path is one.
-func (s *source) part(at Place, path string, files []string) (*tree.Tree, error) {
-	if s.wim != nil {
-		return s.imageTree(at)
-	}
-	v, err := s.volume(at, path)
-	if err != nil {
-		return nil, err
-	}
-	if v.NTFS == nil {
+	if v.NTFS == nil || len(files) == 0 {
 		return s.volumeTree(v)
 	}
 	t, err := v.Part(files...)

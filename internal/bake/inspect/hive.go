@@ -143,7 +143,7 @@ func (s *source) key(at Place, path string) (*Key, error) {
 	if s.hive != nil {
 		return hiveKey(s.hive.hive, path)
 	}
-	t, err := s.part(at, registry.SystemHive, registry.Files())
+	t, err := s.tree(at, registry.SystemHive, registry.Files()...)
 	if err != nil {
 		return nil, err
 	}

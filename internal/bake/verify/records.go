@@ -325,7 +325,7 @@ func (r *records) compareRecords(m *bake.Manifest, f bake.File) {
 func (r *records) compareMap(name string, b []byte, size int64) {
 	m, err := bmap.Parse(b)
 	if err != nil {
-		r.problems = append(r.problems, problem{"manifest", name, err})
+		r.problem("manifest", name, err)
 		return
 	}
 	if m.Size != size {
